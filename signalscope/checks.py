@@ -1,0 +1,67 @@
+"""The system checks: whatever can be seen to be wrong at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import django
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
+
+from signalscope import conf, wiring
+from signalscope.exceptions import UnknownSignal
+from signalscope.registry.signals import Registry
+
+# The versions that the suite runs on.
+TESTED = ((5, 2), (6, 0), (6, 1))
+
+
+@register
+def check_settings(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Check the SIGNALSCOPE setting."""
+    found: list[CheckMessage] = [
+        Error(sentence, hint="See docs/reference/settings.rst.", id="signalscope.E001")
+        for _, sentence in conf.find_problems()
+    ]
+    try:
+        Registry().register_paths(conf.get_conf().signals)
+    except UnknownSignal as error:
+        found.append(
+            Error(
+                f"SIGNALSCOPE['SIGNALS'] names no signal: {error}",
+                hint='Give dotted paths, such as "shop.signals.order_paid".',
+                id="signalscope.E002",
+            )
+        )
+    return found
+
+
+@register
+def check_instrument(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Check that dispatches can be recorded with this Django, and what else is installed."""
+    found: list[CheckMessage] = []
+    if django.VERSION[:2] not in TESTED:
+        found.append(
+            Warning(
+                f"signalscope was not tested with Django {django.get_version()}.",
+                hint="Its own tests tell whether it works: see CONTRIBUTING.rst.",
+                id="signalscope.W001",
+            )
+        )
+    if conf.get_conf().enabled and wiring.scope().problem:
+        found.append(
+            Warning(
+                f"signalscope records nothing: {wiring.scope().problem}.",
+                hint=(
+                    "Another package has patched Signal before signalscope, or this Django is "
+                    "not known. Put signalscope first in INSTALLED_APPS."
+                ),
+                id="signalscope.W002",
+            )
+        )
+    return found

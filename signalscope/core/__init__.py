@@ -1,0 +1,1 @@
+"""Ground floor: standard library, asgiref and django.dispatch only; no models, no settings."""

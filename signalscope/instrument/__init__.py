@@ -1,0 +1,1 @@
+"""Joins signalscope to Signal; the only package that assigns to a class of Django's."""

@@ -1,0 +1,1 @@
+"""Turns what the instrument reports into finished traces, and hands them to a writer."""

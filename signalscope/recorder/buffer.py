@@ -1,0 +1,78 @@
+"""What is recorded and not yet taken by the writer: bounded, and what does not fit is said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from signalscope.recorder.strands import Branch
+from signalscope.recorder.traces import Trace
+from signalscope.recorder.tree import Tree
+
+# As measured by benchmarks/bench_memory.py on CPython 3.11 to 3.13.
+_BYTES_PER_LIST = 120
+_BYTES_PER_ITEM = 40
+_BYTES_PER_NODE = 900
+
+
+@dataclass(slots=True)
+class Part:
+    """
+    Finished dispatches on their way to the writer.
+
+    trace: None for dispatches outside of any trace.
+    is_last: the trace has ended, and nothing of it comes after this.
+    """
+
+    trace: Trace | None
+    items: list[Any]
+    is_last: bool
+
+
+class Buffer:
+    """A bounded queue of parts; max_bytes is held by an estimate of what parts take."""
+
+    def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
+        self.max_bytes = max_bytes
+        self.forget()
+
+    def forget(self) -> None:
+        """Be empty, with a lock that nobody holds: as new, or in a forked child."""
+        self._lock = threading.Lock()
+        self._parts: list[Part] = []
+        self._bytes = 0
+
+    def put(self, part: Part) -> bool:
+        """Add a part; False when it does not fit."""
+        size = weigh(part.items)
+        with self._lock:
+            if self._bytes + size > self.max_bytes:
+                return False
+            self._bytes += size
+            self._parts.append(part)
+            return True
+
+    def take(self) -> list[Part]:
+        """Return all parts, oldest first, and be empty."""
+        with self._lock:
+            taken, self._parts, self._bytes = self._parts, [], 0
+            return taken
+
+
+def weigh(items: Iterable[Any]) -> int:
+    """Estimate the memory that records take, in bytes."""
+    size = 0
+    for item in items:
+        size += _BYTES_PER_ITEM
+        kind = type(item)
+        if kind is list or isinstance(item, Branch):
+            size += _BYTES_PER_LIST
+            # Most records hold nothing but scalars: five items, one call.
+            size += weigh(item) if len(item) > 5 or kind is not list else 5 * _BYTES_PER_ITEM
+        elif kind is Tree:
+            size += item.node_count * _BYTES_PER_NODE
+        elif kind is tuple:
+            size += _BYTES_PER_LIST
+    return size

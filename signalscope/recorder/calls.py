@@ -1,0 +1,173 @@
+"""What the instrumented Signal methods call that needs nothing but the record at hand."""
+
+from __future__ import annotations
+
+import collections.abc
+from _thread import get_ident
+from contextvars import Token
+from time import perf_counter_ns
+from types import CoroutineType
+from typing import Any
+
+from signalscope.core.faults import fault
+from signalscope.core.redact import error_message, error_type
+from signalscope.recorder.plans import Plan
+from signalscope.recorder.strands import CURRENT, Branch, Record, Strand, loose_strands
+
+StrandToken = Token[Strand | None]
+
+# strand, token, parent and record, as the inserted statements name them.
+Opened = tuple[Strand | None, StrandToken | None, list[Any] | None, Record | None]
+
+# Where the items of a record begin: behind plan, method, in_atomic and the first clock reading.
+FIRST_ITEM = 4
+
+
+def enter_thread(strand: Strand) -> tuple[Strand, StrandToken]:
+    """Give this thread a strand of its own, where its context came from another thread."""
+    own = Strand(strand.base)
+    return own, CURRENT.set(own)
+
+
+def open_hooked(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
+    """Open the record of a dispatch that means something to the recorder itself."""
+    assert plan.hook is not None
+    in_atomic = plan.hook.before(named)
+    if not plan.is_watched:
+        plan.hook.after()
+        return None, None, None, None
+    strand, token = CURRENT.get(), None
+    if strand is None:
+        strand = loose_strands.strand
+    elif strand.thread != get_ident():
+        strand, token = enter_thread(strand)
+    parent = strand.top
+    record = [plan, method, in_atomic, perf_counter_ns()]
+    strand.top = record
+    return strand, token, parent, record
+
+
+def failed(record: Record, error: BaseException) -> None:
+    """Note the error of the sync receiver in progress, and when it ended."""
+    try:
+        record.append(("error", error_type(error), error_message(error)))
+        record.append(perf_counter_ns())
+    except Exception as own_error:  # noqa: BLE001
+        fault("noting an error", own_error)
+
+
+def abort(record: Record, error: BaseException) -> None:
+    """Note the error that ended a dispatch early, if it came out of a sync receiver."""
+    is_robust = record[1].endswith("robust")
+    if is_robust and isinstance(error, Exception):
+        # The receiver's own error was caught and noted; this one came from logging it.
+        return
+    finished = sum(type(item) is int for item in record[FIRST_ITEM:])
+    if finished < record[0].sync_count:
+        failed(record, error)
+
+
+def enter_sync_part(record: Record) -> StrandToken:
+    """Begin the sync part of asend(), in a thread with a copy of the caller's context."""
+    token = CURRENT.set(Strand(record))
+    record.append(("start", perf_counter_ns()))
+    return token
+
+
+def leave_sync_part(token: StrandToken) -> None:
+    """End what enter_sync_part() began."""
+    CURRENT.reset(token)
+
+
+def drive(coroutine: Any, record: Record) -> Any:
+    """
+    Return a coroutine that runs an async receiver's and reads the clock at its ends.
+
+    Anything else that a receiver returned is handed on as it is; it is not timed.
+    """
+    branch = Branch()
+    record.append(branch)
+    if type(coroutine) is not CoroutineType:
+        return coroutine
+    return ReceiverCoroutine(coroutine, branch)
+
+
+class ReceiverCoroutine(collections.abc.Coroutine[Any, Any, Any]):
+    """
+    Runs a receiver's coroutine step by step, with a strand of its own while a step runs.
+
+    Receivers of one dispatch share a context from Django 6.1 on, so the strand must not be
+    there while the receiver is suspended.
+    """
+
+    __slots__ = ("__weakref__", "_branch", "_coroutine", "_strand")
+
+    def __init__(self, coroutine: Any, branch: Branch) -> None:
+        self._coroutine = coroutine
+        self._branch = branch
+        self._strand: Strand | None = Strand(branch)
+
+    def __await__(self) -> ReceiverCoroutine:
+        return self
+
+    def __iter__(self) -> ReceiverCoroutine:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """Run the receiver to its next await."""
+        branch, coroutine = self._branch, self._coroutine
+        if not branch:
+            branch.append(perf_counter_ns())
+        token = CURRENT.set(self._strand)
+        try:
+            return coroutine.send(value)
+        except BaseException as error:
+            _finish(branch, error)
+            raise
+        finally:
+            self._suspend(token)
+
+    def throw(self, *error: Any) -> Any:
+        """Let the receiver handle an error, such as its cancellation."""
+        branch, coroutine = self._branch, self._coroutine
+        token = CURRENT.set(self._strand)
+        try:
+            return coroutine.throw(*error)
+        except BaseException as raised:
+            _finish(branch, raised)
+            raise
+        finally:
+            self._suspend(token)
+
+    def close(self) -> None:
+        """End the receiver where it stands."""
+        branch, coroutine = self._branch, self._coroutine
+        coroutine.close()
+        if branch and type(branch) is Branch:
+            _finish(branch, GeneratorExit())
+
+    def __getattr__(self, name: str) -> Any:
+        # cr_frame, cr_code, __qualname__ and the like, for asyncio's debugging.
+        return getattr(self._coroutine, name)
+
+    def _suspend(self, token: StrandToken) -> None:
+        # What the receiver opened with a block of its own (a trace) waits for its next step.
+        self._strand = CURRENT.get()
+        CURRENT.reset(token)
+
+
+def _finish(branch: Branch, error: BaseException) -> None:
+    """Close an async receiver's branch; StopIteration is its normal return."""
+    try:
+        if not branch:
+            branch.append(perf_counter_ns())
+        if not isinstance(error, StopIteration):
+            branch.append(("error", error_type(error), error_message(error)))
+        branch.append(perf_counter_ns())
+        branch.close()
+    except Exception as own_error:  # noqa: BLE001
+        fault("closing an async call", own_error)
+

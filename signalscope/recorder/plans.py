@@ -1,0 +1,192 @@
+"""
+What is known of a signal and sender pair: names, and whether it is watched.
+
+Decided once and remembered, so that a dispatch costs one look-up. A plan holds no reference to
+a receiver. It stands for a list of receivers that it recognises by that list's length and the
+key tuple of its last entry: connect() makes a new tuple and appends, so as long as both are the
+same, nothing was connected, disconnected or collected in between.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from signalscope.core.django_dispatch import calls_its_list
+from signalscope.core.names import matches, receiver_label, sender_label
+
+# More pairs than any project has; instances as senders, each a pair of its own, are not kept.
+MAX_PLANS = 10_000
+
+NoneType = type(None)
+
+
+class Hook(Protocol):
+    """What a built-in signal means to the recorder, beside being a signal."""
+
+    def before(self, named: dict[str, Any]) -> bool | None:
+        """Act before the dispatch is recorded; return whether it is in a transaction."""
+
+    def after(self) -> None:
+        """Act when it has been recorded."""
+
+
+class Plan:
+    """
+    One (signal, sender) with a certain list of receivers.
+
+    sender: called, returns the sender (a weak reference).
+    last_key, receiver_count: by which the list of receivers is recognised.
+    is_plain: watched, and without a hook: the way of nearly all.
+    receivers: labels, sync ones first, in the order in which they are called.
+    is_excluded: one bool for each of them.
+    counts_unheard: whether a dispatch without receivers is counted; shows_unheard: whether it
+    is also worth a place in a trace.
+    """
+
+    __slots__ = (
+        "counts_unheard",
+        "hook",
+        "is_excluded",
+        "is_plain",
+        "is_watched",
+        "last_key",
+        "receiver_count",
+        "receivers",
+        "sender",
+        "sender_label",
+        "shows_unheard",
+        "signal",
+        "sync_count",
+        "tallies",
+    )
+
+    sender: Callable[[], object]
+    last_key: object
+    receiver_count: int
+    is_plain: bool
+    is_watched: bool
+    hook: Hook | None
+    signal: str
+    sender_label: str
+    receivers: tuple[str, ...]
+    is_excluded: tuple[bool, ...]
+    sync_count: int
+    counts_unheard: bool
+    shows_unheard: bool
+    # The roll-ups' own running totals of this plan's receivers; see rollups.py.
+    tallies: Any
+
+
+PLANS: dict[int, Plan] = {}
+
+
+class Planner:
+    """
+    Makes plans.
+
+    name_signal: returns a signal's dotted name and whether it is one of Django's own.
+    find_hook: returns the hook of a built-in signal by name, or None.
+    on_new: called when a plan was made.
+    """
+
+    def __init__(
+        self,
+        *,
+        name_signal: Callable[[Any], tuple[str, bool]],
+        find_hook: Callable[[str], Hook | None],
+        on_new: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._name_signal = name_signal
+        self._find_hook = find_hook
+        self._on_new = on_new
+        self.choose(include=(), exclude=())
+
+    def choose(self, *, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """
+        Say what is watched, and forget what was decided before.
+
+        Both are globs over signal, sender and receiver names; include wins.
+        """
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
+        self._exclusions: dict[tuple[str, ...], bool] = {}
+        PLANS.clear()
+
+    def plan(
+        self, signal: Any, sender: object, receivers: Sequence[object], sync_count: int
+    ) -> Plan:
+        """
+        Return the plan of a dispatch whose pair has none that fits, and remember it.
+
+        receivers: the live ones, sync before async; they are named and not kept.
+        """
+        plan = Plan()
+        plan.signal, is_builtin = self._name_signal(signal)
+        plan.sender_label = sender_label(sender)
+        plan.receivers = tuple([receiver_label(receiver) for receiver in receivers])
+        plan.sync_count = sync_count
+        plan.hook = self._find_hook(plan.signal) if is_builtin else None
+        plan.shows_unheard = not is_builtin
+        # Sent once per model, as it is loaded: rare enough to count, too many to show.
+        plan.counts_unheard = not is_builtin or plan.signal.endswith(".class_prepared")
+        plan.tallies = None
+        is_pair_excluded = self._is_excluded((plan.signal, plan.sender_label))
+        plan.is_excluded = tuple(
+            [
+                self._is_excluded((plan.signal, plan.sender_label, receiver))
+                for receiver in plan.receivers
+            ]
+        )
+        plan.is_watched = not (all(plan.is_excluded) if plan.receivers else is_pair_excluded)
+        plan.is_plain = plan.is_watched and plan.hook is None
+        self._remember(plan, signal, sender)
+        self._on_new()
+        return plan
+
+    def _is_excluded(self, names: tuple[str, ...]) -> bool:
+        is_excluded = self._exclusions.get(names)
+        if is_excluded is None:
+            is_excluded = any(matches(self._exclude, name) for name in names) and not any(
+                matches(self._include, name) for name in names
+            )
+            if len(self._exclusions) >= MAX_PLANS:
+                self._exclusions.clear()
+            self._exclusions[names] = is_excluded
+        return is_excluded
+
+    def _remember(self, plan: Plan, signal: Any, sender: object) -> None:
+        entries = signal.receivers
+        plan.receiver_count = len(entries)
+        # Without receivers nothing is called, and there is nothing to mistake.
+        plan.last_key = entries[-1][0] if entries else None
+        if sender is None:
+            plan.sender = NoneType
+        elif issubclass(type(sender), type):
+            plan.sender = weakref.ref(sender)
+        else:
+            return
+        if not _is_stable(signal, plan.last_key):
+            return
+        if len(PLANS) >= MAX_PLANS:
+            PLANS.clear()
+        PLANS[id(signal) ^ id(sender)] = plan
+
+
+def _is_stable(signal: Any, last_key: object) -> bool:
+    """
+    Tell whether the list of receivers says which receivers are called.
+
+    Not where a subclass or another library picks them by a _live_receivers() of its own. And a
+    key that holds an object of the host (a dispatch_uid may be anything) is not kept alive.
+    """
+    if not calls_its_list(type(signal)):
+        return False
+    return last_key is None or _is_plain_key(last_key)
+
+
+def _is_plain_key(key: object) -> bool:
+    if type(key) is tuple:
+        return all(_is_plain_key(part) for part in key)
+    return type(key) in (int, str)

@@ -1,0 +1,209 @@
+"""Counts every call into one tally per minute, signal, sender and receiver."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterable
+from time import perf_counter_ns
+from typing import Any
+
+from signalscope.core.histogram import BOUNDS_NS
+from signalscope.recorder.plans import Plan
+from signalscope.recorder.strands import Branch
+
+PERIOD_S = 60
+_PERIOD_NS = PERIOD_S * 10**9
+
+# (start of the period in s since the epoch, signal, sender, receiver); the receiver is empty in
+# the tally of dispatches that nobody heard.
+Key = tuple[int, str, str, str]
+
+
+class Tally:
+    """Calls of one receiver in one period: durations in ns, counts by histogram bucket."""
+
+    __slots__ = ("buckets", "call_count", "error_count", "max_ns", "total_ns")
+
+    def __init__(self) -> None:
+        self.call_count = 0
+        self.error_count = 0
+        self.total_ns = 0
+        self.max_ns = 0
+        self.buckets: dict[int, int] = {}
+
+    def add(self, duration_ns: int) -> None:
+        """Count one call."""
+        self.call_count += 1
+        self.total_ns += duration_ns
+        if duration_ns > self.max_ns:
+            self.max_ns = duration_ns
+        index = bisect_left(BOUNDS_NS, duration_ns)
+        self.buckets[index] = self.buckets.get(index, 0) + 1
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally counted."""
+        self.call_count += other.call_count
+        self.error_count += other.error_count
+        self.total_ns += other.total_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
+        for index, count in other.buckets.items():
+            self.buckets[index] = self.buckets.get(index, 0) + count
+
+
+class Rollups:
+    """
+    The tallies that are not stored yet.
+
+    max_keys bounds them; what finds no room is counted in lost_calls.
+    """
+
+    def __init__(self, max_keys: int = 20_000) -> None:
+        self._max_keys = max_keys
+        self.forget()
+
+    def forget(self) -> None:
+        """Be empty, with a lock that nobody holds: as new, or in a forked child."""
+        self._lock = threading.Lock()
+        self._tallies: dict[Key, Tally] = {}
+        self._start()
+        self.lost_calls = 0
+
+    def _start(self) -> None:
+        # Plans keep the tallies of the present period under this token.
+        self._epoch = object()
+        self._from_ns = self._until_ns = 0
+        self._period_start = 0
+
+    def add(self, items: Iterable[Any]) -> int:
+        """Count all dispatches among the items, and those below them; return how many."""
+        with self._lock:
+            return self._add(items)
+
+    def take(self) -> dict[Key, Tally]:
+        """Return the tallies and begin anew."""
+        with self._lock:
+            taken, self._tallies = self._tallies, {}
+            self._start()
+            return taken
+
+    def put_back(self, taken: dict[Key, Tally]) -> None:
+        """Add tallies that could not be stored."""
+        with self._lock:
+            for key, tally in taken.items():
+                mine = self._tallies.get(key)
+                if mine is not None:
+                    mine.merge(tally)
+                elif len(self._tallies) < self._max_keys:
+                    self._tallies[key] = tally
+                else:
+                    self.lost_calls += tally.call_count
+
+    def _add(self, items: Iterable[Any]) -> int:
+        count = 0
+        for item in items:
+            kind = type(item)
+            if kind is list:
+                count += 1 + self._add_record(item)
+            elif kind is Plan:
+                count += 1
+                self._add_unheard(item)
+        return count
+
+    def _add_record(self, record: list[Any]) -> int:
+        """Count a dispatch's calls; return how many dispatches hang below it."""
+        plan, started = record[0], record[3]
+        if not self._from_ns <= started < self._until_ns:
+            self._turn_to(started)
+        tallies = plan.tallies
+        if tallies is None or tallies[0] is not self._epoch:
+            tallies = plan.tallies = self._tallies_of(plan)
+        if len(record) == 5 and type(record[4]) is int:
+            # One receiver and nothing below it: nearly every dispatch.
+            tallies[1].add(record[4] - started)
+            return 0
+        if not plan.receivers:
+            self._add_unheard(plan)
+            return 0
+        below = 0
+        index = 0
+        branch_index = plan.sync_count
+        has_failed = False
+        for item in record[4:]:
+            kind = type(item)
+            if kind is int:
+                index += 1
+                tally = tallies[index]
+                tally.add(item - started)
+                tally.error_count += has_failed
+                has_failed = False
+                started = item
+            elif kind is list:
+                below += 1 + self._add_record(item)
+            elif kind is Plan:
+                below += 1
+                self._add_unheard(item)
+            elif kind is tuple:
+                if item[0] == "error":
+                    has_failed = True
+                elif item[0] == "start":
+                    started = item[1]
+            elif isinstance(item, Branch):
+                branch_index += 1
+                below += self._add_branch(item, tallies[branch_index])
+        return below
+
+    def _add_branch(self, branch: Branch, tally: Tally) -> int:
+        """Count one async call; one that never started or never ended has no duration."""
+        if len(branch) >= 2 and type(branch[-1]) is int:
+            tally.add(branch[-1] - branch[0])
+            last_but_one = branch[-2]
+            tally.error_count += type(last_but_one) is tuple and is_error(last_but_one)
+        return self._add(branch)
+
+    def _add_unheard(self, plan: Plan) -> None:
+        if not plan.counts_unheard or not plan.is_watched:
+            return
+        if not self._until_ns:
+            self._turn_to(perf_counter_ns())
+        self._tally((self._period_start, plan.signal, plan.sender_label, "")).call_count += 1
+
+    def _turn_to(self, now_ns: int) -> None:
+        """Begin the period of the wall clock that a clock reading lies in."""
+        offset_ns = time.time_ns() - perf_counter_ns()
+        start_ns = (now_ns + offset_ns) // _PERIOD_NS * _PERIOD_NS
+        self._period_start = start_ns // 10**9
+        self._from_ns = start_ns - offset_ns
+        self._until_ns = self._from_ns + _PERIOD_NS
+        self._epoch = object()
+
+    def _tallies_of(self, plan: Plan) -> list[Any]:
+        return [
+            self._epoch,
+            *(
+                Tally()
+                if is_excluded
+                else self._tally((self._period_start, plan.signal, plan.sender_label, receiver))
+                for receiver, is_excluded in zip(plan.receivers, plan.is_excluded, strict=True)
+            ),
+        ]
+
+    def _tally(self, key: Key) -> Tally:
+        tally = self._tallies.get(key)
+        if tally is None:
+            tally = Tally()
+            if len(self._tallies) < self._max_keys:
+                self._tallies[key] = tally
+            else:
+                self.lost_calls += 1
+        return tally
+
+
+def is_error(item: tuple[str, str, str]) -> bool:
+    """Tell whether a noted error is one, not the call's cancellation."""
+    return item[0] == "error" and item[1] not in CANCELLATIONS
+
+
+# By dotted path, as core.redact.error_type() gives it.
+CANCELLATIONS = frozenset({"asyncio.exceptions.CancelledError", "GeneratorExit"})

@@ -1,0 +1,1 @@
+"""Which signals there are, and who is connected to them."""

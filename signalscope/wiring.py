@@ -1,0 +1,267 @@
+"""Builds the running parts from the settings and joins them: the only file that knows them all."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from contextlib import ContextDecorator
+from types import TracebackType
+from typing import Any
+
+from django.db import connections
+from django.dispatch import Signal
+
+from signalscope.conf import NOISE, get_conf
+from signalscope.exceptions import CannotInstrument, UnknownSignal
+from signalscope.instrument.patch import Patch
+from signalscope.recorder import strands
+from signalscope.recorder.buffer import Buffer
+from signalscope.recorder.commands import CommandTraces
+from signalscope.recorder.hooks import make_hooks
+from signalscope.recorder.plans import PLANS, Hook, Planner
+from signalscope.recorder.queries import QueryWatcher
+from signalscope.recorder.recorder import SPILL_LENGTH, Recorder
+from signalscope.recorder.rollups import Rollups
+from signalscope.recorder.traces import Trace
+from signalscope.recorder.writer import Writer
+from signalscope.registry.signals import registry
+
+
+def is_test_run() -> bool:
+    """Tell whether this process runs a test suite, by Django's runner or by pytest."""
+    if "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]:
+        return True
+    # Django's setup_test_environment() puts an outbox there.
+    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+
+
+def is_discarding() -> bool:
+    """Tell whether what is recorded is dropped: in a test run, unless the setting asks for it."""
+    return not get_conf().store_in_tests and is_test_run()
+
+
+class Scope:
+    """The parts of this process, and what install() and uninstall() do with them."""
+
+    def __init__(self) -> None:
+        hooks: dict[str, Hook] = {}
+        self.planner = Planner(
+            name_signal=registry.name, find_hook=hooks.get, on_new=self._start_writer
+        )
+        self.buffer = Buffer()
+        self.recorder = Recorder(
+            planner=self.planner,
+            buffer=self.buffer,
+            rollups=Rollups(),
+            is_discarding=is_discarding,
+        )
+        self.query_watcher = QueryWatcher(self.recorder.spill, SPILL_LENGTH)
+        hooks.update(
+            make_hooks(
+                self.recorder,
+                on_connection=self._connection_created,
+                on_setting=self._setting_changed,
+            )
+        )
+        self.patch = Patch()
+        self.writer: Writer | None = None
+        # Why Signal is not instrumented, where it should be.
+        self.problem = ""
+        self.configure()
+
+    def configure(self) -> None:
+        """Take over the settings, also when they change while running."""
+        conf = get_conf()
+        self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
+        self.recorder.sample_rate = conf.effective_sample_rate
+        self.recorder.trace_limit = conf.max_trace_dispatches
+        self.buffer.max_bytes = conf.buffer_bytes
+        if self.writer is not None:
+            self.writer.interval_s = conf.effective_flush_interval_s
+            self.writer.exit_timeout_s = conf.exit_timeout_s
+            self.writer.sink.alias = conf.database
+        if conf.captures_sql and self.patch.is_installed:
+            self.query_watcher.watch(connections.all(initialized_only=True))
+        else:
+            self.query_watcher.unwatch(connections.all(initialized_only=True))
+
+    def install(self) -> None:
+        """Instrument Signal; where that cannot be done, say why in ``problem``."""
+        commands = CommandTraces(self.recorder)
+        try:
+            self.patch.install(
+                self.recorder.helpers(),
+                {
+                    "begin_command": commands.begin_command,
+                    "fail_command": commands.fail_command,
+                    "end_command": commands.end_command,
+                },
+            )
+            self.problem = ""
+        except CannotInstrument as error:
+            self.problem = str(error)
+        self.configure()
+
+    def uninstall(self) -> None:
+        """Leave Signal as it was found."""
+        self.patch.uninstall()
+        self.configure()
+
+    def make_writer(self) -> None:
+        """Build the writer, which needs models: when the apps are ready."""
+        # The one import that cannot stand at the top: it needs models.
+        from signalscope.sinks.database import DatabaseSink
+
+        if self.writer is None:
+            conf = get_conf()
+            self.writer = Writer(
+                self.recorder,
+                DatabaseSink(conf.database),
+                interval_s=conf.effective_flush_interval_s,
+                exit_timeout_s=conf.exit_timeout_s,
+                is_discarding=is_discarding,
+            )
+            self.writer.start()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: what is held belongs to the parent."""
+        PLANS.clear()
+        strands.LOOSE.clear()
+        self.recorder.forget()
+        if self.writer is not None:
+            self.writer.forget()
+        if "multiprocessing.util" in sys.modules:
+            # Such a child ends without atexit.
+            sys.modules["multiprocessing.util"].Finalize(None, self.stop, exitpriority=100)
+
+    def stop(self) -> None:
+        """Store what is left, as the process ends."""
+        if self.writer is not None:
+            self.writer.stop()
+
+    def _start_writer(self) -> None:
+        if self.writer is not None:
+            self.writer.start()
+
+    def _connection_created(self, connection: Any) -> None:
+        if self.patch.is_installed and get_conf().captures_sql:
+            self.query_watcher.watch([connection])
+
+    def _setting_changed(self, setting: object) -> None:
+        if setting in ("SIGNALSCOPE", "DEBUG"):
+            get_conf.cache_clear()
+            self.configure()
+
+
+_scope: Scope | None = None
+
+
+def scope() -> Scope:
+    """Return the parts of this process, built at the first call."""
+    global _scope  # noqa: PLW0603
+    if _scope is None:
+        _scope = Scope()
+        os.register_at_fork(after_in_child=_scope.after_fork)
+        atexit.register(_scope.stop)
+    return _scope
+
+
+def prepare() -> None:
+    """Begin to record as early as the app is known, so that class_prepared is seen."""
+    if get_conf().enabled:
+        scope().install()
+
+
+def start() -> None:
+    """Go on once all models are there; nothing happens when this is called again."""
+    if not get_conf().enabled:
+        return
+    try:
+        registry.register_paths(get_conf().signals)
+    except UnknownSignal:
+        # A system check says which.
+        pass
+    install()
+    scope().make_writer()
+
+
+def install() -> None:
+    """Instrument django.dispatch.Signal, if that is not done already."""
+    scope().install()
+
+
+def uninstall() -> None:
+    """
+    Take the instrumentation off Signal.
+
+    What another library put there since stays. What was recorded is stored as usual.
+    """
+    scope().uninstall()
+
+
+def is_installed() -> bool:
+    """Tell whether dispatches are being recorded."""
+    return _scope is not None and _scope.patch.is_installed
+
+
+def register(signal: Signal, *, name: str) -> None:
+    """
+    Give a signal a dotted name, where it is no attribute of an installed app's module.
+
+    Raises TypeError when it is no Signal, ValueError when the name is empty or taken.
+    """
+    registry.register(signal, name)
+    PLANS.clear()
+
+
+def unregister(signal: Signal) -> bool:
+    """Forget the name given to a signal; return whether it had one."""
+    PLANS.clear()
+    return registry.unregister(signal)
+
+
+def flush(timeout: float | None = None) -> bool:
+    """
+    Store what was recorded so far; return True when all of it is stored.
+
+    timeout: s to wait at most; None waits as long as it takes. In a test run nothing is stored,
+    and the answer is False, unless STORE_IN_TESTS says otherwise.
+    """
+    writer = scope().writer
+    return writer is not None and writer.flush(timeout)
+
+
+suppress = strands.suppress
+
+
+class trace(ContextDecorator):  # noqa: N801
+    """
+    Record what is dispatched in a block, or a function, as one trace.
+
+    name: what the trace is called, such as "nightly import".
+    A trace inside another one is a trace of its own.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"name is {name!r}; give the trace a name, as text")
+        self.name = name
+        self._traces: list[Trace] = []
+
+    def __enter__(self) -> None:
+        self._traces.append(scope().recorder.open_trace("block", self.name))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        opened = self._traces.pop()
+        if kind is not None:
+            opened.status = "error"
+        scope().recorder.close_trace(opened)
+
+    def _recreate_cm(self) -> trace:
+        return trace(self.name)
