@@ -9,6 +9,7 @@ from contextlib import ContextDecorator
 from types import TracebackType
 from typing import Any
 
+from django.apps import apps
 from django.db import connections
 from django.dispatch import Signal
 
@@ -122,7 +123,6 @@ class Scope:
                 exit_timeout_s=conf.exit_timeout_s,
                 is_discarding=is_discarding,
             )
-            self.writer.start()
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: what is held belongs to the parent."""
@@ -141,7 +141,8 @@ class Scope:
             self.writer.stop()
 
     def _start_writer(self) -> None:
-        if self.writer is not None:
+        # Not while apps are loading: Django warns of queries then, and tables may be unknown.
+        if self.writer is not None and apps.ready:
             self.writer.start()
 
     def _connection_created(self, connection: Any) -> None:
