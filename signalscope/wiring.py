@@ -25,21 +25,23 @@ from signalscope.recorder.queries import QueryWatcher
 from signalscope.recorder.recorder import SPILL_LENGTH, Recorder
 from signalscope.recorder.rollups import Rollups
 from signalscope.recorder.traces import Trace
+from signalscope.recorder.transactions import READERS
 from signalscope.recorder.writer import Writer
 from signalscope.registry.signals import registry
 
 
+_IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]
+
+
 def is_test_run() -> bool:
     """Tell whether this process runs a test suite, by Django's runner or by pytest."""
-    if "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]:
-        return True
     # Django's setup_test_environment() puts an outbox there.
-    return hasattr(sys.modules.get("django.core.mail"), "outbox")
+    return _IS_TEST_COMMAND or hasattr(sys.modules.get("django.core.mail"), "outbox")
 
 
 def is_discarding() -> bool:
     """Tell whether what is recorded is dropped: in a test run, unless the setting asks for it."""
-    return not get_conf().store_in_tests and is_test_run()
+    return is_test_run() and not get_conf().store_in_tests
 
 
 class Scope:
@@ -48,7 +50,10 @@ class Scope:
     def __init__(self) -> None:
         hooks: dict[str, Hook] = {}
         self.planner = Planner(
-            name_signal=registry.name, find_hook=hooks.get, on_new=self._start_writer
+            name_signal=registry.name,
+            find_hook=hooks.get,
+            find_reader=READERS.get,
+            on_new=self._start_writer,
         )
         self.buffer = Buffer()
         self.recorder = Recorder(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from signalscope.recorder.strands import Branch
+from signalscope.recorder.strands import Branch, ClosedBranch
 from signalscope.recorder.traces import Trace
 from signalscope.recorder.tree import Tree
 
@@ -61,18 +60,17 @@ class Buffer:
             return taken
 
 
-def weigh(items: Iterable[Any]) -> int:
+def weigh(items: list[Any]) -> int:
     """Estimate the memory that records take, in bytes."""
     size = 0
-    for item in items:
-        size += _BYTES_PER_ITEM
-        kind = type(item)
-        if kind is list or isinstance(item, Branch):
-            size += _BYTES_PER_LIST
-            # Most records hold nothing but scalars: five items, one call.
-            size += weigh(item) if len(item) > 5 or kind is not list else 5 * _BYTES_PER_ITEM
-        elif kind is Tree:
-            size += item.node_count * _BYTES_PER_NODE
-        elif kind is tuple:
-            size += _BYTES_PER_LIST
+    lists = [items]
+    while lists:
+        current = lists.pop()
+        size += _BYTES_PER_LIST + _BYTES_PER_ITEM * len(current)
+        for item in current:
+            kind = type(item)
+            if kind is list or kind is Branch or kind is ClosedBranch:
+                lists.append(item)
+            elif kind is Tree:
+                size += item.node_count * _BYTES_PER_NODE
     return size

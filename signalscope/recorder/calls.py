@@ -32,7 +32,7 @@ def enter_thread(strand: Strand) -> tuple[Strand, StrandToken]:
 def open_hooked(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
     """Open the record of a dispatch that means something to the recorder itself."""
     assert plan.hook is not None
-    in_atomic = plan.hook.before(named)
+    plan.hook.before(named)
     if not plan.is_watched:
         plan.hook.after()
         return None, None, None, None
@@ -42,7 +42,7 @@ def open_hooked(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
     elif strand.thread != get_ident():
         strand, token = enter_thread(strand)
     parent = strand.top
-    record = [plan, method, in_atomic, perf_counter_ns()]
+    record = [plan, method, None, perf_counter_ns()]
     strand.top = record
     return strand, token, parent, record
 
@@ -79,12 +79,15 @@ def leave_sync_part(token: StrandToken) -> None:
     CURRENT.reset(token)
 
 
-def drive(coroutine: Any, record: Record) -> Any:
+def drive(coroutine: Any, record: Record | None) -> Any:
     """
     Return a coroutine that runs an async receiver's and reads the clock at its ends.
 
-    Anything else that a receiver returned is handed on as it is; it is not timed.
+    Without a record it is handed on as it is, and so is anything else that a receiver
+    returned, which is not timed.
     """
+    if record is None:
+        return coroutine
     branch = Branch()
     record.append(branch)
     if type(coroutine) is not CoroutineType:

@@ -1,19 +1,14 @@
-"""What some of Django's own signals mean to the recorder: requests, transactions, connections."""
+"""What some of Django's own signals mean to the recorder: requests, connections, settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connections
-
 from signalscope.recorder.plans import Hook
 from signalscope.recorder.recorder import Recorder
 from signalscope.recorder.strands import CURRENT
 from signalscope.recorder.traces import Trace
-
-# These carry ``using``; pre_init and post_init do not.
-MODEL_SIGNALS = ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed")
 
 
 def make_hooks(
@@ -28,16 +23,13 @@ def make_hooks(
     on_connection: called with each new connection to a database.
     on_setting: called with the name of each setting that a test changes.
     """
-    hooks: dict[str, Hook] = {
+    return {
         "django.core.signals.request_started": RequestStarted(recorder),
         "django.core.signals.request_finished": RequestFinished(recorder),
         "django.core.signals.got_request_exception": RequestFailed(),
         "django.core.signals.setting_changed": Told(on_setting, "setting"),
         "django.db.backends.signals.connection_created": Told(on_connection, "connection"),
     }
-    for name in MODEL_SIGNALS:
-        hooks[f"django.db.models.signals.{name}"] = ModelSignalSent()
-    return hooks
 
 
 def open_request_trace() -> Trace | None:
@@ -106,20 +98,6 @@ class Told:
     def before(self, named: dict[str, Any]) -> None:
         """Pass it on."""
         self._tell(named.get(self._argument))
-
-    def after(self) -> None:
-        """Nothing is left to do."""
-
-
-class ModelSignalSent:
-    """Reads whether a model's signal was sent in a transaction."""
-
-    def before(self, named: dict[str, Any]) -> bool | None:
-        """Return it, of the connection that the dispatch names."""
-        using = named.get("using")
-        if type(using) is not str:
-            return None
-        return bool(connections[using].in_atomic_block)
 
     def after(self) -> None:
         """Nothing is left to do."""

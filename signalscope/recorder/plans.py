@@ -25,8 +25,8 @@ NoneType = type(None)
 class Hook(Protocol):
     """What a built-in signal means to the recorder, beside being a signal."""
 
-    def before(self, named: dict[str, Any]) -> bool | None:
-        """Act before the dispatch is recorded; return whether it is in a transaction."""
+    def before(self, named: dict[str, Any]) -> None:
+        """Act before the dispatch is recorded."""
 
     def after(self) -> None:
         """Act when it has been recorded."""
@@ -39,6 +39,8 @@ class Plan:
     sender: called, returns the sender (a weak reference).
     last_key, receiver_count: by which the list of receivers is recognised.
     is_plain: watched, and without a hook: the way of nearly all.
+    read_atomic: called with the named arguments, returns whether the dispatch is in a
+    transaction; None where that cannot be told.
     receivers: labels, sync ones first, in the order in which they are called.
     is_excluded: one bool for each of them.
     counts_unheard: whether a dispatch without receivers is counted; shows_unheard: whether it
@@ -52,6 +54,7 @@ class Plan:
         "is_plain",
         "is_watched",
         "last_key",
+        "read_atomic",
         "receiver_count",
         "receivers",
         "sender",
@@ -68,6 +71,7 @@ class Plan:
     is_plain: bool
     is_watched: bool
     hook: Hook | None
+    read_atomic: Callable[[dict[str, Any]], bool | None] | None
     signal: str
     sender_label: str
     receivers: tuple[str, ...]
@@ -88,6 +92,7 @@ class Planner:
 
     name_signal: returns a signal's dotted name and whether it is one of Django's own.
     find_hook: returns the hook of a built-in signal by name, or None.
+    find_reader: returns the Plan.read_atomic of a built-in signal by name, or None.
     on_new: called when a plan was made.
     """
 
@@ -96,10 +101,12 @@ class Planner:
         *,
         name_signal: Callable[[Any], tuple[str, bool]],
         find_hook: Callable[[str], Hook | None],
+        find_reader: Callable[[str], Callable[[dict[str, Any]], bool | None] | None],
         on_new: Callable[[], None] = lambda: None,
     ) -> None:
         self._name_signal = name_signal
         self._find_hook = find_hook
+        self._find_reader = find_reader
         self._on_new = on_new
         self.choose(include=(), exclude=())
 
@@ -128,6 +135,7 @@ class Planner:
         plan.receivers = tuple([receiver_label(receiver) for receiver in receivers])
         plan.sync_count = sync_count
         plan.hook = self._find_hook(plan.signal) if is_builtin else None
+        plan.read_atomic = self._find_reader(plan.signal) if is_builtin else None
         plan.shows_unheard = not is_builtin
         # Sent once per model, as it is loaded: rare enough to count, too many to show.
         plan.counts_unheard = not is_builtin or plan.signal.endswith(".class_prepared")

@@ -118,14 +118,20 @@ class Recorder:
     def unheard(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
         """Note a dispatch that nobody heard; Django's own are of interest only to hooks."""
         try:
-            plan = self.find_plan(signal, sender)
-            if plan is None or plan.receivers:
+            plan = PLANS.get(id(signal) ^ id(sender))
+            if (
+                plan is None
+                or plan.sender() is not sender
+                or plan.receivers
+                or plan.receiver_count != len(signal.receivers)
+            ):
                 plan = self.make_plan(signal, sender, (), ())
             if plan.hook is not None:
                 plan.hook.before(named)
                 plan.hook.after()
             if plan.counts_unheard and plan.is_watched:
-                parent = running_strand().top
+                strand = CURRENT.get()
+                parent = LOOSE if strand is None else running_strand().top
                 parent.append(plan)
                 if len(parent) > SPILL_LENGTH:
                     self.spill(parent)
@@ -157,7 +163,9 @@ class Recorder:
                 plan = self.make_plan(signal, sender, sync_receivers, async_receivers)
             if not plan.is_watched:
                 return None, None
-            in_atomic = plan.hook.before(named) if plan.hook is not None else None
+            if plan.hook is not None:
+                plan.hook.before(named)
+            in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
             return running_strand().top, [plan, method, in_atomic, perf_counter_ns()]
         except Exception as error:  # noqa: BLE001
             fault("opening the record of an async dispatch", error)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable
 from time import perf_counter_ns
 from typing import Any
 
-from signalscope.core.histogram import BOUNDS_NS
+from signalscope.core.histogram import BOUNDS_NS, bucket
 from signalscope.recorder.plans import Plan
 from signalscope.recorder.strands import Branch
 
 PERIOD_S = 60
 _PERIOD_NS = PERIOD_S * 10**9
+# Durations that wait to be counted, so that a busy process does not hold many.
+MAX_PENDING = 50_000
 
 # (start of the period in s since the epoch, signal, sender, receiver); the receiver is empty in
 # the tally of dispatches that nobody heard.
@@ -22,9 +24,13 @@ Key = tuple[int, str, str, str]
 
 
 class Tally:
-    """Calls of one receiver in one period: durations in ns, counts by histogram bucket."""
+    """
+    Calls of one receiver in one period: durations in ns, counts by histogram bucket.
 
-    __slots__ = ("buckets", "call_count", "error_count", "max_ns", "total_ns")
+    Durations are noted in ``pending`` and counted many at a time, which costs half as much.
+    """
+
+    __slots__ = ("buckets", "call_count", "error_count", "max_ns", "pending", "total_ns")
 
     def __init__(self) -> None:
         self.call_count = 0
@@ -32,18 +38,28 @@ class Tally:
         self.total_ns = 0
         self.max_ns = 0
         self.buckets: dict[int, int] = {}
+        self.pending: list[int] = []
 
-    def add(self, duration_ns: int) -> None:
-        """Count one call."""
-        self.call_count += 1
-        self.total_ns += duration_ns
-        if duration_ns > self.max_ns:
-            self.max_ns = duration_ns
-        index = bisect_left(BOUNDS_NS, duration_ns)
-        self.buckets[index] = self.buckets.get(index, 0) + 1
+    def settle(self) -> None:
+        """Count the pending durations."""
+        pending, self.pending = sorted(self.pending), []
+        if not pending:
+            return
+        self.call_count += len(pending)
+        self.total_ns += sum(pending)
+        self.max_ns = max(self.max_ns, pending[-1])
+        counted = 0
+        while counted < len(pending):
+            index = bucket(pending[counted])
+            if index < len(BOUNDS_NS):
+                end = bisect_right(pending, BOUNDS_NS[index], counted)
+            else:
+                end = len(pending)
+            self.buckets[index] = self.buckets.get(index, 0) + end - counted
+            counted = end
 
     def merge(self, other: Tally) -> None:
-        """Add what another tally counted."""
+        """Add what another settled tally counted."""
         self.call_count += other.call_count
         self.error_count += other.error_count
         self.total_ns += other.total_ns
@@ -74,19 +90,28 @@ class Rollups:
         # Plans keep the tallies of the present period under this token.
         self._epoch = object()
         self._from_ns = self._until_ns = 0
+        self._pending_count = 0
         self._period_start = 0
 
     def add(self, items: Iterable[Any]) -> int:
         """Count all dispatches among the items, and those below them; return how many."""
         with self._lock:
-            return self._add(items)
+            count = self._add(items)
+            self._pending_count += count
+            if self._pending_count > MAX_PENDING:
+                self._pending_count = 0
+                for tally in self._tallies.values():
+                    tally.settle()
+            return count
 
     def take(self) -> dict[Key, Tally]:
-        """Return the tallies and begin anew."""
+        """Return the tallies, settled, and begin anew."""
         with self._lock:
             taken, self._tallies = self._tallies, {}
             self._start()
-            return taken
+        for tally in taken.values():
+            tally.settle()
+        return taken
 
     def put_back(self, taken: dict[Key, Tally]) -> None:
         """Add tallies that could not be stored."""
@@ -101,46 +126,48 @@ class Rollups:
                     self.lost_calls += tally.call_count
 
     def _add(self, items: Iterable[Any]) -> int:
+        """Count the dispatches among the items, and those below them."""
         count = 0
         for item in items:
             kind = type(item)
             if kind is list:
-                count += 1 + self._add_record(item)
+                count += 1
+                plan, _, _, started, *rest = item
+                if not self._from_ns <= started < self._until_ns:
+                    self._turn_to(started)
+                tallies = plan.tallies
+                if tallies is None or tallies[0] is not self._epoch:
+                    tallies = plan.tallies = self._tallies_of(plan)
+                if len(rest) == 1 and plan.receivers:
+                    # One receiver and nothing below it: most dispatches.
+                    tallies[1].pending.append(rest[0] - started)
+                elif plan.receivers:
+                    count += self._add_calls(plan, tallies, started, rest)
+                else:
+                    self._add_unheard(plan)
             elif kind is Plan:
                 count += 1
                 self._add_unheard(item)
         return count
 
-    def _add_record(self, record: list[Any]) -> int:
+    def _add_calls(self, plan: Plan, tallies: list[Any], started: int, items: list[Any]) -> int:
         """Count a dispatch's calls; return how many dispatches hang below it."""
-        plan, started = record[0], record[3]
-        if not self._from_ns <= started < self._until_ns:
-            self._turn_to(started)
-        tallies = plan.tallies
-        if tallies is None or tallies[0] is not self._epoch:
-            tallies = plan.tallies = self._tallies_of(plan)
-        if len(record) == 5 and type(record[4]) is int:
-            # One receiver and nothing below it: nearly every dispatch.
-            tallies[1].add(record[4] - started)
-            return 0
-        if not plan.receivers:
-            self._add_unheard(plan)
-            return 0
         below = 0
         index = 0
         branch_index = plan.sync_count
         has_failed = False
-        for item in record[4:]:
+        for item in items:
             kind = type(item)
             if kind is int:
                 index += 1
                 tally = tallies[index]
-                tally.add(item - started)
-                tally.error_count += has_failed
-                has_failed = False
+                tally.pending.append(item - started)
                 started = item
+                if has_failed:
+                    tally.error_count += 1
+                    has_failed = False
             elif kind is list:
-                below += 1 + self._add_record(item)
+                below += self._add((item,))
             elif kind is Plan:
                 below += 1
                 self._add_unheard(item)
@@ -157,7 +184,7 @@ class Rollups:
     def _add_branch(self, branch: Branch, tally: Tally) -> int:
         """Count one async call; one that never started or never ended has no duration."""
         if len(branch) >= 2 and type(branch[-1]) is int:
-            tally.add(branch[-1] - branch[0])
+            tally.pending.append(branch[-1] - branch[0])
             last_but_one = branch[-2]
             tally.error_count += type(last_but_one) is tuple and is_error(last_but_one)
         return self._add(branch)

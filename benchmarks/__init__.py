@@ -1,0 +1,1 @@
+"""Runnable comparisons with bare Django; ``python -m benchmarks`` runs them all."""

@@ -1,0 +1,38 @@
+"""Tells whether a model's signal is sent in a transaction."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+from django.db import connections
+
+# These carry ``using``; pre_init and post_init do not.
+_SIGNALS = ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed")
+
+
+class _Connections(threading.local):
+    """This thread's connections by alias: Django's own look-up costs more than a dispatch."""
+
+    def __init__(self) -> None:
+        self.by_alias: dict[object, weakref.ref[Any]] = {}
+
+
+_connections = _Connections()
+
+
+def read_atomic(named: dict[str, Any]) -> bool | None:
+    """Return whether the connection that a dispatch names is in a transaction."""
+    using = named.get("using")
+    if type(using) is not str:
+        return None
+    reference = _connections.by_alias.get(using)
+    connection = reference() if reference is not None else None
+    if connection is None:
+        connection = connections[using]
+        _connections.by_alias[using] = weakref.ref(connection)
+    return bool(connection.in_atomic_block)
+
+
+READERS = {f"django.db.models.signals.{name}": read_atomic for name in _SIGNALS}
