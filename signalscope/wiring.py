@@ -94,6 +94,8 @@ class Scope:
 
     def install(self) -> None:
         """Instrument Signal; where that cannot be done, say why in ``problem``."""
+        # Changes of settings are not seen while nothing is instrumented.
+        get_conf.cache_clear()
         commands = CommandTraces(self.recorder)
         try:
             self.patch.install(

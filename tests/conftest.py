@@ -1,17 +1,10 @@
 """What every test starts and ends with."""
 
 import pytest
-from django.dispatch import Signal
 
 from signalscope.core import faults
 from signalscope.recorder import strands
-from signalscope.registry import builtin
-from tests.shop import signals as shop_signals
-
-
-def _watched_signals():
-    yield from (signal for _, signal in builtin.loaded())
-    yield from (value for value in vars(shop_signals).values() if isinstance(value, Signal))
+from signalscope.registry.receivers import all_receivers
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +18,20 @@ def no_faults():
         raise caught[0]
 
 
+def _connected_by_tests():
+    return sorted(
+        f"{info.signal} {info.receiver}"
+        for info in all_receivers()
+        if info.receiver.startswith("tests.")
+    )
+
+
 @pytest.fixture(autouse=True)
 def receivers_as_found():
-    """A test leaves the connected receivers, and the strand of its thread, as it found them."""
-    before = {id(signal): len(signal.receivers) for signal in _watched_signals()}
+    """A test leaves no receiver connected, and the strand of its thread as it found it."""
+    before = _connected_by_tests()
     strands.LOOSE.clear()
     yield
-    after = {id(signal): len(signal.receivers) for signal in _watched_signals()}
-    assert {key: after[key] for key in before} == before
+    assert _connected_by_tests() == before
     assert strands.CURRENT.get() is None
     assert strands.loose_strands.strand.top is strands.LOOSE

@@ -7,7 +7,7 @@ from typing import Any
 
 from signalscope.recorder.plans import Hook
 from signalscope.recorder.recorder import Recorder
-from signalscope.recorder.strands import CURRENT
+from signalscope.recorder.strands import CURRENT, Tap
 from signalscope.recorder.traces import Trace
 
 
@@ -35,9 +35,11 @@ def make_hooks(
 def open_request_trace() -> Trace | None:
     """Return the request's trace that is open in the running context."""
     strand = CURRENT.get()
-    trace = strand.base if strand is not None else None
-    if isinstance(trace, Trace) and trace.trigger == "request":
-        return trace
+    base = strand.base if strand is not None else None
+    while isinstance(base, Tap):
+        base = base.below
+    if type(base) is Trace and base.trigger == "request":
+        return base
     return None
 
 

@@ -140,10 +140,10 @@ class Recorder:
 
     def close_rarely(self, plan: Plan, parent: list[Any], token: calls.StrandToken | None) -> None:
         """Do what only few dispatches need at their end."""
-        if plan.hook is not None:
-            plan.hook.after()
         if token is not None:
             CURRENT.reset(token)
+        if plan.hook is not None:
+            plan.hook.after()
         if len(parent) > SPILL_LENGTH:
             self.spill(parent)
 

@@ -65,7 +65,12 @@ DISCARD = Discard()
 
 
 class Tap(list[Any]):
-    """A reader's copy of what is appended to the list below it, up to a limit."""
+    """
+    A reader's copy of what is appended to the list below it.
+
+    limit: how many items it copies; more than the length at which the list below is emptied,
+    or that list is not kept short.
+    """
 
     __slots__ = ("below", "left_out_count", "limit")
 

@@ -16,6 +16,7 @@ they came:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -242,7 +243,8 @@ class Tree:
         self.query_count += part.query_count
         self.left_out_count += part.left_out_count
         self.node_count += part.node_count - len(part.children)
-        for child in part.children.values():
+        # Copied, since repeats are added to them, and a part may be read more than once.
+        for child in copy.deepcopy(list(part.children.values())):
             self._place(children, child)
 
     def _dispatch(self, record: list[Any]) -> Dispatch | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -53,6 +54,9 @@ class Run:
     is_catch_all: bool
 
 
+# Senders' labels by id, made when they are first asked for.
+Labels = Callable[[], dict[Any, str]]
+
 # What a save and a delete send, in this order.
 MODEL_SIGNALS = ("pre_init", "post_init", "pre_save", "post_save", "pre_delete", "post_delete")
 
@@ -61,7 +65,8 @@ def receivers_of(info: SignalInfo) -> list[ReceiverInfo]:
     """Return a signal's connected receivers, in the order in which they are called."""
     if info.signal is None:
         return []
-    found = [_describe(info, entry) for entry in entries(info.signal)]
+    labels = functools.cache(_labels_by_id)
+    found = [_describe(info, entry, labels) for entry in entries(info.signal)]
     return sorted(found, key=lambda receiver: receiver.is_async)
 
 
@@ -95,20 +100,21 @@ def runs_for_model(model: type[Model]) -> list[Run]:
 def _runs(info: SignalInfo, senders: list[Any]) -> list[Run]:
     assert info.signal is not None
     keys = {id(sender) for sender in senders}
+    labels = functools.cache(_labels_by_id)
     matching = [
-        Run(_describe(info, entry), is_catch_all=entry.sender_key is None)
+        Run(_describe(info, entry, labels), is_catch_all=entry.sender_key is None)
         for entry in entries(info.signal)
         if keys and (entry.sender_key is None or entry.sender_key in keys)
     ]
     return sorted(matching, key=lambda run: run.info.is_async)
 
 
-def _describe(info: SignalInfo, entry: Entry) -> ReceiverInfo:
+def _describe(info: SignalInfo, entry: Entry, labels: Labels) -> ReceiverInfo:
     file, line = place_of(entry.receiver)
     return ReceiverInfo(
         signal=info.name,
         family=info.family,
-        sender=_sender_text(entry),
+        sender=_sender_text(entry, labels),
         receiver=COLLECTED if entry.receiver is None else receiver_label(entry.receiver),
         dispatch_uid="" if entry.dispatch_uid is None else str(entry.dispatch_uid),
         is_weak=entry.is_weak,
@@ -118,13 +124,13 @@ def _describe(info: SignalInfo, entry: Entry) -> ReceiverInfo:
     )
 
 
-def _sender_text(entry: Entry) -> str:
+def _sender_text(entry: Entry, labels: Labels) -> str:
     if entry.sender_key is None:
         return ""
     if entry.sender is not None:
         return sender_label(entry.sender)
     # Django 5.2 keeps nothing but the sender's id.
-    return _labels_by_id().get(entry.sender_key, "(unknown)")
+    return labels().get(entry.sender_key, "(unknown)")
 
 
 def _labels_by_id() -> dict[Any, str]:

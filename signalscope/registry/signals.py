@@ -109,10 +109,10 @@ class Registry:
         if again:
             self._scanned.clear()
         for module_name, module in list(sys.modules.items()):
-            if module_name not in self._scanned and isinstance(module, ModuleType):
-                if not _is_of_installed_app(module_name):
-                    continue
-                self._scanned.add(module_name)
+            if module_name in self._scanned or not apps.app_configs:
+                continue
+            self._scanned.add(module_name)
+            if isinstance(module, ModuleType) and _is_of_installed_app(module_name):
                 self._scan(module_name, module)
 
     def signals(self) -> list[SignalInfo]:
@@ -152,8 +152,6 @@ class Registry:
 
 
 def _is_of_installed_app(module_name: str) -> bool:
-    if not apps.app_configs:
-        return False
     return any(
         module_name == config.name or module_name.startswith(f"{config.name}.")
         for config in list(apps.app_configs.values())
