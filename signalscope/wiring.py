@@ -138,13 +138,18 @@ class Scope:
         self.recorder.forget()
         if self.writer is not None:
             self.writer.forget()
-        if "multiprocessing.util" in sys.modules:
-            # Such a child ends without atexit.
-            sys.modules["multiprocessing.util"].Finalize(None, self.stop, exitpriority=100)
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # A child of multiprocessing ends without atexit; it forgets what was registered
+            # before it began, so this is done when it begins.
+            util.register_after_fork(
+                self, lambda scope: util.Finalize(None, scope.stop, exitpriority=100)
+            )
 
     def stop(self) -> None:
         """Store what is left, as the process ends."""
         if self.writer is not None:
+            self.recorder.abandon_open_traces()
             self.writer.stop()
 
     def _start_writer(self) -> None:

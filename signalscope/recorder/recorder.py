@@ -200,8 +200,15 @@ class Recorder:
         """Decide whether a trace that begins is kept."""
         return self._random.random() < self.sample_rate
 
+    def abandon_open_traces(self) -> None:
+        """Take traces that are still open as the process ends."""
+        for reference in list(self._open_traces.values()):
+            trace = reference()
+            if trace is not None:
+                self._abandoned(trace)
+
     def _abandoned(self, trace: Trace) -> None:
-        """Take a trace whose end was never seen, as its last reference goes."""
+        """Take a trace whose end was never seen."""
         trace.status = "unfinished"
         self._hand_over_last(trace)
 

@@ -13,6 +13,7 @@ import inspect
 import pickle
 import sys
 import threading
+import time
 import traceback
 import types
 import warnings
@@ -486,7 +487,12 @@ def question_collectable(method, caching):
     dispatch(signal, method, sender)
     references = [weakref.ref(signal), weakref.ref(sender)]
     del signal, sender, receiver
-    gc.collect()
+    for _ in range(50):
+        # The pool's thread lets go of what it ran last a moment later.
+        gc.collect()
+        if not any(reference() is not None for reference in references):
+            break
+        time.sleep(0.01)
     return [reference() is None for reference in references]
 
 

@@ -1,0 +1,95 @@
+"""Says why there is nothing to print, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db import Error, connections
+
+from signalscope import wiring
+from signalscope.conf import get_conf
+from signalscope.formatting import counted
+from signalscope.models import Rollup
+from signalscope.stats.tallies import Key, Tally
+
+
+def why_empty(
+    tallies: Mapping[Key, Tally], newest: datetime | None, since: timedelta, *, is_unheard: bool
+) -> str:
+    """
+    Return why there are no lines, and what to do.
+
+    tallies: of the period, before any filter; newest: of what is older, where there are none.
+    """
+    period = f"in the last {spoken(since)}"
+    if is_unheard and (tallies or newest):
+        return (
+            f"No custom signal that matches was sent to nobody {period}. "
+            "Of Django's own signals only class_prepared is counted; --since reaches further back."
+        )
+    heard = sum(bool(receiver) for _, _, receiver in tallies)
+    if heard:
+        return (
+            f"No receiver matches: {counted(heard, 'line is', 'lines are')} left out by "
+            "--signal, --sender, --receiver or --slow. Globs match the whole name or its "
+            "last part; signalstats without them prints all."
+        )
+    if tallies:
+        return (
+            f"No receiver was called {period}; signalstats --unheard lists what was sent to "
+            "nobody, --list who is connected."
+        )
+    if newest is not None:
+        return (
+            f"Nothing was recorded {period}. The newest record is of "
+            f"{newest:%Y-%m-%d %H:%M}; reach further back with --since."
+        )
+    return f"Nothing was recorded yet. {_what_to_do()}"
+
+
+def _what_to_do() -> str:
+    conf = get_conf()
+    if not conf.enabled:
+        return "SIGNALSCOPE['ENABLED'] is False: set it to True."
+    if not wiring.is_installed():
+        problem = wiring.scope().problem
+        return (
+            f"signalscope is not recording{f': {problem}' if problem else ''}. Run: manage.py check"
+        )
+    return (
+        "Use the project: open a page or run a command. Each process stores what it recorded "
+        f"every {conf.effective_flush_interval_s:g} s and as it ends; then ask again. "
+        "(SAMPLE_RATE does not matter here: statistics count every call.)"
+    )
+
+
+def about_error(using: str, error: Error) -> str:
+    """Return what to do about an error of the database."""
+    given = " ".join(str(error).split())
+    try:
+        tables = connections[using].introspection.table_names()
+    except Error:
+        return (
+            f"The database {using!r} cannot be read: {given}. See that it is running and that "
+            f"DATABASES[{using!r}] is right; --database takes: {', '.join(sorted(connections))}."
+        )
+    option = "" if using == "default" else f" --database {using}"
+    if Rollup._meta.db_table not in tables:
+        return (
+            f"signalscope's tables are not in the database {using!r}. "
+            f"Run: manage.py migrate signalscope{option}"
+        )
+    return (
+        f"signalscope's tables in the database {using!r} cannot be read: {given}. "
+        f"If a migration is missing, run: manage.py migrate signalscope{option}"
+    )
+
+
+def spoken(length: timedelta) -> str:
+    """Return a period as one reads it: "24 hours", "7 days"."""
+    seconds = int(length.total_seconds())
+    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds % size == 0 and seconds > size:
+            return f"{seconds // size} {name}s"
+    return counted(seconds, "second", "seconds")

@@ -1,0 +1,100 @@
+"""Rows for tests, made by hand with as few words as they need."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from signalscope.core.histogram import bucket
+from signalscope.models import Dispatch, ReceiverCall, Rollup, Trace
+from signalscope.stats.latest import first_key
+
+SIGNAL = "tests.shop.signals.order_paid"
+SENDER = "shop.Order"
+RECEIVER = "shop.receivers.touch_stock"
+HOSTILE = ("<script>alert(1)</script>", '=cmd()|"\t\n', "ünïcödé 漢字 \u202e\x1b[31m", "x" * 255)
+
+
+def buckets(durations):
+    """Return the histogram of durations, as it is stored."""
+    counts = {}
+    for duration in durations:
+        key = str(bucket(duration))
+        counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def rollup(
+    *durations, signal=SIGNAL, sender=SENDER, receiver=RECEIVER, errors=0, count=None, age_s=60
+):
+    """Store one roll-up of calls that took so long, in ns."""
+    return Rollup.objects.create(
+        period_start=timezone.now().replace(second=0, microsecond=0) - timedelta(seconds=age_s),
+        period_s=60,
+        signal=signal,
+        sender=sender,
+        receiver=receiver,
+        call_count=len(durations) if count is None else count,
+        error_count=errors,
+        total_ns=sum(durations),
+        max_ns=max(durations, default=0),
+        histogram=buckets(durations),
+    )
+
+
+class Keys:
+    """Primary keys as the writer makes them: rising from a moment on."""
+
+    def __init__(self):
+        self.last = first_key(timezone.now() - timedelta(minutes=1))
+
+    def __call__(self):
+        self.last += 1
+        return self.last
+
+
+key = Keys()
+
+
+def trace(**values):
+    """Store a trace."""
+    given = {
+        "trigger": "request",
+        "name": "GET /",
+        "status": "ok",
+        "started_at": timezone.now(),
+        "duration_ns": 10_000_000,
+        "dispatch_count": 1,
+        "call_count": 1,
+        "error_count": 0,
+        "query_count": 0,
+        "left_out_count": 0,
+    }
+    return Trace.objects.create(id=key(), **(given | values))
+
+
+def dispatch(of, parent=None, **values):
+    """Store a dispatch of a trace."""
+    given = {
+        "position": 0,
+        "signal": SIGNAL,
+        "sender": SENDER,
+        "method": "send",
+        "repeat_count": 1,
+        "duration_ns": 5_000_000,
+    }
+    return Dispatch.objects.create(id=key(), trace=of, parent_call=parent, **(given | values))
+
+
+def call(of, **values):
+    """Store a call in a dispatch."""
+    given = {
+        "position": 0,
+        "receiver": RECEIVER,
+        "duration_ns": 5_000_000,
+        "own_ns": 5_000_000,
+        "query_count": 0,
+        "query_ns": 0,
+        "repeated_query_count": 0,
+        "outcome": "ok",
+    }
+    return ReceiverCall.objects.create(id=key(), dispatch=of, **(given | values))
