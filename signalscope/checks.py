@@ -18,9 +18,7 @@ TESTED = ((5, 2), (6, 0), (6, 1))
 
 
 @register
-def check_settings(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check the SIGNALSCOPE setting."""
     found: list[CheckMessage] = [
         Error(sentence, hint="See docs/reference/settings.rst.", id="signalscope.E001")
@@ -40,9 +38,7 @@ def check_settings(
 
 
 @register
-def check_instrument(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that dispatches can be recorded with this Django, and what else is installed."""
     found: list[CheckMessage] = []
     if django.VERSION[:2] not in TESTED:

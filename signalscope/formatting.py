@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def duration(ns: float) -> str:
-    """Return a duration with three digits and its unit: "870 ns", "12.3 µs", "4.21 ms", "1.05 s"."""
+    """Return a duration with three digits and its unit: "870 ns", "12.3 µs", "4.21 ms"."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if ns >= size * 0.9995:
             value = ns / size

@@ -29,7 +29,6 @@ from signalscope.recorder.transactions import READERS
 from signalscope.recorder.writer import Writer
 from signalscope.registry.signals import registry
 
-
 _IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from signalscope.formatting import short_names
 from signalscope.registry.receivers import all_receivers
 from signalscope.registry.signals import registry
-from signalscope.stats.latest import first_key
+from signalscope.core.keys import first_key
 
 PERIODS: dict[str, tuple[timedelta, Promise]] = {
     "1h": (timedelta(hours=1), _("Last hour")),

@@ -15,14 +15,12 @@ SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
 
 def is_django_own(function: object) -> bool:
     """Tell whether a function of Signal is Django's, not one that somebody put in its place."""
-    return type(function) is FunctionType and (
-        function.__code__.co_filename == dispatcher.__file__
-    )
+    return type(function) is FunctionType and (function.__code__.co_filename == dispatcher.__file__)
 
 
 def calls_its_list(signal_class: type[Signal]) -> bool:
     """Tell whether signals of this class call just what is in their ``receivers``."""
-    return is_django_own(signal_class._live_receivers)  # type: ignore[attr-defined]
+    return is_django_own(signal_class._live_receivers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def entries(signal: Signal) -> Iterator[Entry]:
         sender_reference = middle[0] if middle else None
         yield Entry(
             receiver=receiver,
-            sender_key=None if sender_key == dispatcher.NONE_ID else sender_key,  # type: ignore[attr-defined]
+            sender_key=None if sender_key == dispatcher.NONE_ID else sender_key,
             sender=sender_reference() if sender_reference is not None else None,
             dispatch_uid=None if _is_own_key(receiver, receiver_key) else receiver_key,
             is_weak=is_weak,

@@ -1,4 +1,4 @@
-"""What may be kept of an exception: text that costs nothing to make and runs no code of the host."""
+"""What may be kept of an exception: text that is made without running code of the host."""
 
 from __future__ import annotations
 

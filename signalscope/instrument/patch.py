@@ -62,7 +62,7 @@ class Patch:
         for name, method in compiled.items():
             self._replace(Signal, name, method)
         try:
-            execute = compile_execute(BaseCommand.execute, command_helpers)
+            execute = compile_execute(BaseCommand.__dict__["execute"], command_helpers)
         except CannotInstrument:
             # Commands then have no trace of their own; what they dispatch is recorded all the same.
             return

@@ -214,7 +214,9 @@ class _Constants(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(node.id), node)
 
 
-def _finished(code: CodeType, constants: Mapping[str, object], name: str, qualname: str) -> CodeType:
+def _finished(
+    code: CodeType, constants: Mapping[str, object], name: str, qualname: str
+) -> CodeType:
     """Return code with the helpers for their texts, and qualified names as Django's."""
 
     def finished(constant: Any) -> Any:
@@ -300,7 +302,9 @@ def _take_out_async_part(definition: Definition, rest: list[ast.stmt]) -> ast.Fu
     without async receivers, and those that nobody hears, would pay for.
     """
     async_if = _only(
-        definition, "part for async receivers", [s for s in rest if ast.unparse(s).startswith(ASYNC_IF)]
+        definition,
+        "part for async receivers",
+        [s for s in rest if ast.unparse(s).startswith(ASYNC_IF)],
     )
     (function,) = located(ASYNC_PART, async_if)
     assert isinstance(function, ast.FunctionDef)
@@ -323,7 +327,7 @@ class _ReceiverCalls(ast.NodeTransformer):
         self.sync_count += 1
         return [node, *located(STAMP, node)]
 
-    def visit_Try(self, node: ast.Try) -> ast.AST:
+    def visit_Try(self, node: ast.Try) -> Any:
         """send_robust() catches a sync receiver's error: note it before it is logged."""
         first = node.body[0]
         if isinstance(first, ast.Assign) and _is_receiver_call(first.value):
@@ -331,7 +335,7 @@ class _ReceiverCalls(ast.NodeTransformer):
                 handler.body[:0] = located(FAILED, handler.body[0])
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         """An async receiver's coroutine: give it a driver."""
         if not _is_receiver_call(node):
             return self.generic_visit(node)

@@ -173,4 +173,3 @@ def _finish(branch: Branch, error: BaseException) -> None:
         branch.close()
     except Exception as own_error:  # noqa: BLE001
         fault("closing an async call", own_error)
-

@@ -19,7 +19,6 @@ from signalscope.recorder.rollups import Rollups
 from signalscope.recorder.strands import (
     CURRENT,
     LOOSE,
-    Branch,
     Record,
     Tap,
     loose_strands,

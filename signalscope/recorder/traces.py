@@ -34,7 +34,7 @@ class Trace(Branch):
         "tree",
         "trigger",
     )
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__
     __ne__ = object.__ne__
 

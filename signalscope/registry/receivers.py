@@ -11,7 +11,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import Model
-from django.dispatch import Signal
 
 from signalscope.core.django_dispatch import Entry, entries
 from signalscope.core.names import receiver_label, sender_label, unwrap
@@ -81,14 +80,14 @@ def runs_for_model(model: type[Model]) -> list[Run]:
 
     m2m_changed is sent with the model that stands between, so that it is asked for those.
     """
-    through = [field.remote_field.through for field in model._meta.many_to_many]  # type: ignore[attr-defined]
+    through = [field.remote_field.through for field in model._meta.many_to_many]
     found = []
     for info in registry.signals():
         module, _, attribute = info.name.rpartition(".")
         if module != "django.db.models.signals" or info.signal is None:
             continue
         if attribute in MODEL_SIGNALS:
-            senders = [model]
+            senders: list[Any] = [model]
         elif attribute == "m2m_changed":
             senders = through
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,33 +11,15 @@ from django.db import IntegrityError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from signalscope.core.keys import Keys
 from signalscope.models import Dispatch, Loss, ReceiverCall, Rollup, Trace
 from signalscope.recorder.batch import Batch, LossRow, TraceRow
 from signalscope.recorder.rollups import PERIOD_S, Key, Tally
 from signalscope.recorder.tree import Call
 from signalscope.recorder.tree import Dispatch as DispatchNode
 
-# A random start in every millisecond keeps processes apart; if two meet, the batch goes again.
-_KEY_BITS = 22
+# How often a batch is tried whose keys another process has chosen, too.
 _ATTEMPTS = 3
-
-
-class Keys:
-    """Makes primary keys that rise with time."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def next(self) -> int:
-        """Return a key of 63 bits that none of this process had."""
-        self._last += 1
-        return self._last
-
-    def turn(self) -> None:
-        """Go on from the present millisecond, at a random place in it."""
-        now_ms = time.time_ns() // 1_000_000
-        start = (now_ms << _KEY_BITS) | random.getrandbits(_KEY_BITS)  # noqa: S311
-        self._last = max(self._last, start)
 
 
 class DatabaseSink:
@@ -240,7 +220,7 @@ def _insert(model: type[models.Model], connection: BaseDatabaseWrapper) -> str:
     """Return the INSERT of a model's columns, in the order of its fields, without an auto key."""
     quote = connection.ops.quote_name
     fields = [f for f in model._meta.concrete_fields if not isinstance(f, models.AutoField)]
-    columns = ", ".join([quote(f.column) for f in fields])
+    columns = ", ".join([quote(str(f.column)) for f in fields])
     places = ", ".join(["%s"] * len(fields))
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
 

@@ -6,21 +6,8 @@ from datetime import datetime
 
 from django.db.models import F, Q
 
+from signalscope.core.keys import first_key
 from signalscope.models import ReceiverCall
-
-# Keys begin with the moment in ms, as the writer makes them (sinks/database.py).
-_KEY_BITS = 22
-
-
-def first_key(since: datetime) -> int:
-    """
-    Return the lowest key that a row written at a moment or later can have.
-
-    since: where it has no time zone, it is local time.
-    It bounds what is read by the primary key, which needs no other index.
-    """
-    return int(since.timestamp() * 1000) << _KEY_BITS
-
 
 def noteworthy_calls(
     receiver: str, *, since: datetime, slow_ns: int | None, limit: int, using: str

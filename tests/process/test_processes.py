@@ -85,7 +85,9 @@ class CommandTests(ProcessTestCase):
         self.run_django("ping", "fork")
         calls, traces, losses = self.stored()
         self.assertEqual((calls, losses), (20, 0))
-        self.assertEqual([trace for trace in traces if trace[0] == "command"], [["command", "ping", "ok"]])
+        self.assertEqual(
+            [trace for trace in traces if trace[0] == "command"], [["command", "ping", "ok"]]
+        )
 
     def test_command_with_multiprocessing(self):
         """A child of multiprocessing ends without atexit, and loses nothing all the same."""

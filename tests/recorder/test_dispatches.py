@@ -185,11 +185,7 @@ class AsyncTests(SimpleTestCase):
                 order_paid.send(sender=Order)
         self.assertEqual(
             seen.text,
-            "order_paid\n"
-            "  queue_mail ok\n"
-            "  index ok\n"
-            "    mail_queued\n"
-            "      queue_mail ok\n",
+            "order_paid\n  queue_mail ok\n  index ok\n    mail_queued\n      queue_mail ok\n",
         )
 
     async def test_asend_mixes_sync_and_async(self):
@@ -228,11 +224,7 @@ class AsyncTests(SimpleTestCase):
             await order_paid.asend(sender=Order)
         self.assertEqual(
             seen.text,
-            "order_paid\n"
-            "  one ok\n"
-            "    first x3 unheard\n"
-            "  two ok\n"
-            "    second x3 unheard\n",
+            "order_paid\n  one ok\n    first x3 unheard\n  two ok\n    second x3 unheard\n",
         )
 
     async def test_cancelled_receiver_is_cancelled(self):
@@ -257,9 +249,7 @@ class AsyncTests(SimpleTestCase):
                 await order_paid.asend(sender=Order)
             with self.assertLogs("django.dispatch"):
                 await order_paid.asend_robust(sender=Order)
-        self.assertEqual(
-            seen.text, "order_paid\n  afail error\norder_paid\n  afail error\n"
-        )
+        self.assertEqual(seen.text, "order_paid\n  afail error\norder_paid\n  afail error\n")
 
     async def test_gathered_tasks_do_not_mix(self):
         """Tasks that inherit a context add to its trace, each dispatch with its own calls."""
@@ -268,10 +258,7 @@ class AsyncTests(SimpleTestCase):
                 await asyncio.gather(*(order_paid.asend(sender=Order) for _ in range(20)))
         self.assertEqual(
             seen.text,
-            "order_paid x20\n"
-            "  send_receipt ok\n"
-            "    mail_queued x20\n"
-            "      queue_mail ok\n",
+            "order_paid x20\n  send_receipt ok\n    mail_queued x20\n      queue_mail ok\n",
         )
 
     async def test_sync_to_async_inside_a_receiver(self):
@@ -344,9 +331,7 @@ class ThreadTests(SimpleTestCase):
                 thread.start()
                 order_paid.send(sender=Order)
                 thread.join()
-        self.assertEqual(
-            seen.text, "mail_queued\n  queue_mail ok\norder_paid\n  hold ok\n"
-        )
+        self.assertEqual(seen.text, "mail_queued\n  queue_mail ok\norder_paid\n  hold ok\n")
 
     def test_many_threads_lose_nothing(self):
         """Eight threads in the same block: every dispatch is counted, with its own child."""
@@ -367,10 +352,7 @@ class ThreadTests(SimpleTestCase):
                     thread.join()
         self.assertEqual(
             seen.text,
-            "order_paid x1600\n"
-            "  send_receipt ok\n"
-            "    mail_queued x1600\n"
-            "      queue_mail ok\n",
+            "order_paid x1600\n  send_receipt ok\n    mail_queued x1600\n      queue_mail ok\n",
         )
 
 

@@ -9,12 +9,13 @@ from django.test import TransactionTestCase, override_settings
 
 import signalscope
 from signalscope import wiring
+from signalscope.core.keys import Keys
 from signalscope.core.histogram import BOUNDS_NS
 from signalscope.models import Dispatch, Loss, ReceiverCall, Rollup, Trace
 from signalscope.recorder import strands
 from signalscope.recorder.batch import Batch, TraceRow
 from signalscope.recorder.tree import Tree
-from signalscope.sinks.database import DatabaseSink, Keys
+from signalscope.sinks.database import DatabaseSink
 from tests.shop.models import Order
 from tests.shop.signals import mail_queued, never_heard, order_paid
 from tests.trees import connected
@@ -37,7 +38,12 @@ def fail(sender, **kwargs):
 def store(**settings):
     """Let the writer store what is recorded in the test."""
     return override_settings(
-        SIGNALSCOPE={"STORE_IN_TESTS": True, "SAMPLE_RATE": 1.0, "FLUSH_INTERVAL_S": 600, **settings}
+        SIGNALSCOPE={
+            "STORE_IN_TESTS": True,
+            "SAMPLE_RATE": 1.0,
+            "FLUSH_INTERVAL_S": 600,
+            **settings,
+        }
     )
 
 
@@ -76,7 +82,9 @@ class StoreTests(StoreTestCase):
         self.assertEqual((trace.dispatch_count, trace.call_count, trace.error_count), (2, 3, 1))
         self.assertLess(abs(trace.started_at - datetime.now(UTC)), timedelta(minutes=1))
         root = trace.dispatches.get(parent_call=None)
-        self.assertEqual((root.signal, root.sender), ("tests.shop.signals.order_paid", "shop.Order"))
+        self.assertEqual(
+            (root.signal, root.sender), ("tests.shop.signals.order_paid", "shop.Order")
+        )
         receipt, failed = root.calls.order_by("position")
         self.assertEqual(receipt.receiver, f"{__name__}.send_receipt")
         self.assertEqual((failed.outcome, failed.error_type), ("error", "ValueError"))
@@ -158,9 +166,7 @@ class StoreTests(StoreTestCase):
 
         call_command("check", verbosity=0)
         signalscope.flush(30)
-        self.assertEqual(
-            list(Trace.objects.values_list("trigger", "name")), [("command", "check")]
-        )
+        self.assertEqual(list(Trace.objects.values_list("trigger", "name")), [("command", "check")])
 
     def test_abandoned_trace_is_unfinished(self):
         """A trace whose end is never seen is stored as unfinished."""

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from signalscope.core.histogram import bucket
 from signalscope.models import Dispatch, ReceiverCall, Rollup, Trace
-from signalscope.stats.latest import first_key
+from signalscope.core.keys import first_key
 
 SIGNAL = "tests.shop.signals.order_paid"
 SENDER = "shop.Order"

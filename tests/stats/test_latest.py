@@ -6,7 +6,8 @@ from django.test import SimpleTestCase, TestCase
 from django.utils import timezone
 
 from signalscope.sinks.database import Keys
-from signalscope.stats.latest import first_key, noteworthy_calls
+from signalscope.core.keys import Keys, first_key
+from signalscope.stats.latest import noteworthy_calls
 from tests.stats.rows import RECEIVER, call, dispatch, trace
 
 

@@ -125,7 +125,12 @@ def question_wrong_call(method, caching):
     signal = Signal(use_caching=caching)
     signal.connect(lambda **kwargs: None, weak=False)
     answers = []
-    for args, kwargs in (((), {}), ((None, 1), {}), ((None,), {"signal": 1}), ((None,), {"self": 1})):
+    for args, kwargs in (
+        ((), {}),
+        ((None, 1), {}),
+        ((None,), {"signal": 1}),
+        ((None,), {"self": 1}),
+    ):
         try:
             result = getattr(signal, method)(*args, **kwargs)
             if inspect.iscoroutine(result):
@@ -185,7 +190,10 @@ def question_error(method, caching):
             frames = traceback.extract_tb(raised.__traceback__)
             answer = [raised is error, frames[-1].name, frames[-2].name, frames[-2].lineno]
             answer += [frames[-2].filename, repr(raised.__cause__), raised.__notes__]
-    logged = [(call.args[0], call.args[1], call.kwargs["exc_info"] is error) for call in logger.error.call_args_list]
+    logged = [
+        (call.args[0], call.args[1], call.kwargs["exc_info"] is error)
+        for call in logger.error.call_args_list
+    ]
     return answer, calls, [(text, name.rpartition(".")[2], same) for text, name, same in logged]
 
 
