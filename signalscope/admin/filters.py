@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from signalscope.core.keys import first_key
 from signalscope.formatting import short_names
 from signalscope.registry.receivers import all_receivers
 from signalscope.registry.signals import registry
-from signalscope.core.keys import first_key
 
 PERIODS: dict[str, tuple[timedelta, Promise]] = {
     "1h": (timedelta(hours=1), _("Last hour")),

@@ -26,6 +26,9 @@ class Patch:
 
     def __init__(self) -> None:
         self._methods: dict[tuple[type, str], tuple[FunctionType, FunctionType]] = {}
+        # Django's own by each of ours: a mock that was in place when ours were taken off puts
+        # them back as it ends.
+        self._originals: dict[FunctionType, FunctionType] = {}
 
     @property
     def is_installed(self) -> bool:
@@ -42,6 +45,9 @@ class Patch:
             return
         for name in SEND_METHODS:
             method = Signal.__dict__[name]
+            if method in self._originals:
+                method = self._originals[method]
+                setattr(Signal, name, method)
             if not is_django_own(method):
                 raise CannotInstrument(
                     f"Signal.{name} is not Django's own but "
@@ -78,4 +84,5 @@ class Patch:
     def _replace(self, cls: type, name: str, ours: FunctionType) -> None:
         original: Any = cls.__dict__[name]
         self._methods[cls, name] = (original, ours)
+        self._originals[ours] = original
         setattr(cls, name, ours)

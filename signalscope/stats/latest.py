@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from signalscope.core.keys import first_key
 from signalscope.models import ReceiverCall
 
+
 def noteworthy_calls(
     receiver: str, *, since: datetime, slow_ns: int | None, limit: int, using: str
 ) -> list[ReceiverCall]:

@@ -9,8 +9,8 @@ from django.test import TransactionTestCase, override_settings
 
 import signalscope
 from signalscope import wiring
-from signalscope.core.keys import Keys
 from signalscope.core.histogram import BOUNDS_NS
+from signalscope.core.keys import Keys
 from signalscope.models import Dispatch, Loss, ReceiverCall, Rollup, Trace
 from signalscope.recorder import strands
 from signalscope.recorder.batch import Batch, TraceRow

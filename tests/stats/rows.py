@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from signalscope.core.histogram import bucket
-from signalscope.models import Dispatch, ReceiverCall, Rollup, Trace
 from signalscope.core.keys import first_key
+from signalscope.models import Dispatch, ReceiverCall, Rollup, Trace
 
 SIGNAL = "tests.shop.signals.order_paid"
 SENDER = "shop.Order"

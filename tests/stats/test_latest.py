@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.test import SimpleTestCase, TestCase
 from django.utils import timezone
 
-from signalscope.sinks.database import Keys
 from signalscope.core.keys import Keys, first_key
 from signalscope.stats.latest import noteworthy_calls
 from tests.stats.rows import RECEIVER, call, dispatch, trace

@@ -1,0 +1,1 @@
+"""Looks at the example project with a browser."""
