@@ -34,8 +34,9 @@ _IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]
 
 def is_test_run() -> bool:
     """Tell whether this process runs a test suite, by Django's runner or by pytest."""
-    # Django's setup_test_environment() puts an outbox there.
-    return _IS_TEST_COMMAND or hasattr(sys.modules.get("django.core.mail"), "outbox")
+    # Django's setup_test_environment() puts an outbox there. Asked for once per trace.
+    mail = sys.modules.get("django.core.mail")
+    return _IS_TEST_COMMAND or (mail is not None and "outbox" in mail.__dict__)
 
 
 def is_discarding() -> bool:

@@ -45,7 +45,7 @@ class Buffer:
 
     def put(self, part: Part) -> bool:
         """Add a part; False when it does not fit."""
-        size = weigh(part.items)
+        size = estimate(part.items)
         with self._lock:
             if self._bytes + size > self.max_bytes:
                 return False
@@ -60,10 +60,29 @@ class Buffer:
             return taken
 
 
-def weigh(items: list[Any]) -> int:
-    """Estimate the memory that records take, in bytes."""
+def estimate(items: list[Any]) -> int:
+    """
+    Estimate the memory that a trace's items take, in bytes.
+
+    To weigh each one would cost a request more than anything else here, so of each plan's
+    dispatches one in 16 is weighed, and the heavier ones are remembered.
+    """
+    size = _BYTES_PER_LIST
+    for item in items:
+        size += _BYTES_PER_ITEM
+        if type(item) is list:
+            plan = item[0]
+            if plan.weighings % 16 == 0:
+                plan.weight = max(weigh(item), plan.weight * 3 // 4)
+            plan.weighings += 1
+            size += plan.weight
+    return size
+
+
+def weigh(record: list[Any]) -> int:
+    """Estimate the memory that a record and what hangs below it take, in bytes."""
     size = 0
-    lists = [items]
+    lists = [record]
     while lists:
         current = lists.pop()
         size += _BYTES_PER_LIST + _BYTES_PER_ITEM * len(current)

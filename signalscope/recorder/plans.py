@@ -63,6 +63,8 @@ class Plan:
         "signal",
         "sync_count",
         "tallies",
+        "weighings",
+        "weight",
     )
 
     sender: Callable[[], object]
@@ -81,6 +83,9 @@ class Plan:
     shows_unheard: bool
     # The roll-ups' own running totals of this plan's receivers; see rollups.py.
     tallies: Any
+    # The memory that one dispatch takes, in bytes, and how many were counted; see buffer.py.
+    weight: int
+    weighings: int
 
 
 PLANS: dict[int, Plan] = {}
@@ -140,6 +145,7 @@ class Planner:
         # Sent once per model, as it is loaded: rare enough to count, too many to show.
         plan.counts_unheard = not is_builtin or plan.signal.endswith(".class_prepared")
         plan.tallies = None
+        plan.weight = plan.weighings = 0
         is_pair_excluded = self._is_excluded((plan.signal, plan.sender_label))
         plan.is_excluded = tuple(
             [

@@ -132,17 +132,18 @@ class Rollups:
             kind = type(item)
             if kind is list:
                 count += 1
-                plan, _, _, started, *rest = item
+                plan, started = item[0], item[3]
                 if not self._from_ns <= started < self._until_ns:
                     self._turn_to(started)
                 tallies = plan.tallies
                 if tallies is None or tallies[0] is not self._epoch:
                     tallies = plan.tallies = self._tallies_of(plan)
-                if len(rest) == 1 and plan.receivers:
-                    # One receiver and nothing below it: most dispatches.
-                    tallies[1].pending.append(rest[0] - started)
-                elif plan.receivers:
-                    count += self._add_calls(plan, tallies, started, rest)
+                if plan.receivers:
+                    if len(item) == 5 and type(item[4]) is int:
+                        # One receiver and nothing below it: many dispatches.
+                        tallies[1].pending.append(item[4] - started)
+                    else:
+                        count += self._add_calls(plan, tallies, started, item[4:])
                 else:
                     self._add_unheard(plan)
             elif kind is Plan:

@@ -24,15 +24,19 @@ _connections = _Connections()
 
 def read_atomic(named: dict[str, Any]) -> bool | None:
     """Return whether the connection that a dispatch names is in a transaction."""
-    using = named.get("using")
+    try:
+        return _connections.by_alias[named["using"]]().in_atomic_block  # type: ignore[union-attr]
+    except (KeyError, AttributeError, TypeError):
+        # Not known yet, or gone, or the sender named none.
+        return _find(named.get("using"))
+
+
+def _find(using: object) -> bool | None:
     if type(using) is not str:
         return None
-    reference = _connections.by_alias.get(using)
-    connection = reference() if reference is not None else None
-    if connection is None:
-        connection = connections[using]
-        _connections.by_alias[using] = weakref.ref(connection)
-    return bool(connection.in_atomic_block)
+    connection = connections[using]
+    _connections.by_alias[using] = weakref.ref(connection)
+    return connection.in_atomic_block
 
 
 READERS = {f"django.db.models.signals.{name}": read_atomic for name in _SIGNALS}
