@@ -21,7 +21,7 @@ TESTED = ((5, 2), (6, 0), (6, 1))
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check the SIGNALSCOPE setting."""
     found: list[CheckMessage] = [
-        Error(sentence, hint="See docs/reference/settings.rst.", id="signalscope.E001")
+        Error(sentence, hint="The reference in signalscope's documentation lists all settings.", id="signalscope.E001")
         for _, sentence in conf.find_problems()
     ]
     try:
@@ -45,7 +45,7 @@ def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         found.append(
             Warning(
                 f"signalscope was not tested with Django {django.get_version()}.",
-                hint="Its own tests tell whether it works: see CONTRIBUTING.rst.",
+                hint="Look for a newer signalscope; its changelog names the versions it was tested with.",
                 id="signalscope.W001",
             )
         )

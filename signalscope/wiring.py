@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from contextlib import ContextDecorator
+from contextvars import Token
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ from signalscope.conf import NOISE, get_conf
 from signalscope.exceptions import CannotInstrument, UnknownSignal
 from signalscope.instrument.patch import Patch
 from signalscope.recorder import strands
+from signalscope.recorder.blocks import Block
 from signalscope.recorder.buffer import Buffer
 from signalscope.recorder.commands import CommandTraces
 from signalscope.recorder.hooks import make_hooks
@@ -29,7 +30,12 @@ from signalscope.recorder.transactions import READERS
 from signalscope.recorder.writer import Writer
 from signalscope.registry.signals import registry
 
-_IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or sys.argv[1:2] == ["test"]
+_COMMAND = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+_IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or _COMMAND == "test"
+# While these run, tables that are missing are no news.
+_SETUP_COMMANDS = frozenset(
+    {"check", "collectstatic", "compilemessages", "makemigrations", "migrate", "showmigrations"}
+)
 
 
 def is_test_run() -> bool:
@@ -87,6 +93,8 @@ class Scope:
             self.writer.interval_s = conf.effective_flush_interval_s
             self.writer.exit_timeout_s = conf.exit_timeout_s
             self.writer.sink.alias = conf.database
+            # A test database cannot be dropped while somebody is connected to it.
+            self.writer.keeps_connection = not conf.store_in_tests
         if conf.captures_sql and self.patch.is_installed:
             self.query_watcher.watch(connections.all(initialized_only=True))
         else:
@@ -129,6 +137,7 @@ class Scope:
                 interval_s=conf.effective_flush_interval_s,
                 exit_timeout_s=conf.exit_timeout_s,
                 is_discarding=is_discarding,
+                may_lack_tables=_COMMAND in _SETUP_COMMANDS,
             )
 
     def after_fork(self) -> None:
@@ -245,22 +254,19 @@ def flush(timeout: float | None = None) -> bool:
     return writer is not None and writer.flush(timeout)
 
 
-suppress = strands.suppress
-
-
-class trace(ContextDecorator):  # noqa: N801
+class trace(Block):  # noqa: N801
     """
-    Record what is dispatched in a block, or a function, as one trace.
+    Record what is dispatched in a block, or in a function, as one trace.
 
     name: what the trace is called, such as "nightly import".
-    A trace inside another one is a trace of its own.
+    A trace inside another one is a trace of its own; inside suppress() nothing is recorded.
     """
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"name is {name!r}; give the trace a name, as text")
         self.name = name
-        self._traces: list[Trace] = []
+        self._traces: list[Trace | None] = []
 
     def __enter__(self) -> None:
         self._traces.append(scope().recorder.open_trace("block", self.name))
@@ -272,9 +278,32 @@ class trace(ContextDecorator):  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         opened = self._traces.pop()
-        if kind is not None:
+        if opened is not None and kind is not None:
             opened.status = "error"
         scope().recorder.close_trace(opened)
 
-    def _recreate_cm(self) -> trace:
+    def again(self) -> trace:
+        """Return another one like this."""
         return trace(self.name)
+
+
+class suppress(Block):  # noqa: N801
+    """Do not record what is dispatched in a block, or in a function, and in what it awaits."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[strands.Strand | None]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(strands.CURRENT.set(strands.Strand(strands.DISCARD)))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        strands.CURRENT.reset(self._tokens.pop())
+
+    def again(self) -> suppress:
+        """Return another one like this."""
+        return suppress()

@@ -74,5 +74,6 @@ def unwrap(receiver: object) -> object:
 
 def matches(globs: Iterable[str], text: str) -> bool:
     """Tell whether one of the globs matches the whole text or its last dotted part."""
-    last_part = text.rpartition(".")[2]
+    # A partial's label ends with a parenthesis.
+    last_part = text.rstrip(")").rpartition(".")[2]
     return any(fnmatchcase(text, glob) or fnmatchcase(last_part, glob) for glob in globs)

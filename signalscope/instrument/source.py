@@ -54,8 +54,8 @@ try:
     if (
         $plan is None
         or $plan.sender() is not sender
-        or $plan.last_key is not self.receivers[-1][0]
         or $plan.receiver_count != len(self.receivers)
+        or $plan.last_key is not self.receivers[-1][0]
         or $Signal._live_receivers is not $live_receivers
     ):
         $plan = $make_plan(self, sender, sync_receivers, async_receivers)
@@ -72,6 +72,9 @@ try:
         $strand.top = $record
     elif $plan.hook is not None:
         $strand, $token, $parent, $record = $open_hooked($plan, $method, named)
+except IndexError:
+    # Another thread has just disconnected the last receiver: rare, and not worth a record.
+    $record = None
 except Exception as $fault_error:
     $record = $fault("opening the record of a dispatch", $fault_error)
 """

@@ -19,6 +19,10 @@ from signalscope.core.names import matches, receiver_label, sender_label
 # More pairs than any project has; instances as senders, each a pair of its own, are not kept.
 MAX_PLANS = 10_000
 
+# In place of the count where nobody at all is connected. No list has this length, so such a plan
+# is only found by what looks for it, and tells its signal by a weak reference.
+NO_RECEIVERS = -1
+
 NoneType = type(None)
 
 
@@ -36,7 +40,7 @@ class Plan:
     """
     One (signal, sender) with a certain list of receivers.
 
-    sender: called, returns the sender (a weak reference).
+    sender, of: called, return the sender and the signal (weak references).
     last_key, receiver_count: by which the list of receivers is recognised.
     is_plain: watched, and without a hook: the way of nearly all.
     read_atomic: called with the named arguments, returns whether the dispatch is in a
@@ -54,6 +58,7 @@ class Plan:
         "is_plain",
         "is_watched",
         "last_key",
+        "of",
         "read_atomic",
         "receiver_count",
         "receivers",
@@ -68,6 +73,7 @@ class Plan:
     )
 
     sender: Callable[[], object]
+    of: Callable[[], object]
     last_key: object
     receiver_count: int
     is_plain: bool
@@ -143,7 +149,8 @@ class Planner:
         plan.read_atomic = self._find_reader(plan.signal) if is_builtin else None
         plan.shows_unheard = not is_builtin
         # Sent once per model, as it is loaded: rare enough to count, too many to show.
-        plan.counts_unheard = not is_builtin or plan.signal.endswith(".class_prepared")
+        plan.counts_unheard = not is_builtin or _is_new_model(plan.signal, sender)
+        plan.of = weakref.ref(signal)
         plan.tallies = None
         plan.weight = plan.weighings = 0
         is_pair_excluded = self._is_excluded((plan.signal, plan.sender_label))
@@ -172,8 +179,7 @@ class Planner:
 
     def _remember(self, plan: Plan, signal: Any, sender: object) -> None:
         entries = signal.receivers
-        plan.receiver_count = len(entries)
-        # Without receivers nothing is called, and there is nothing to mistake.
+        plan.receiver_count = len(entries) or NO_RECEIVERS
         plan.last_key = entries[-1][0] if entries else None
         if sender is None:
             plan.sender = NoneType
@@ -186,6 +192,11 @@ class Planner:
         if len(PLANS) >= MAX_PLANS:
             PLANS.clear()
         PLANS[id(signal) ^ id(sender)] = plan
+
+
+def _is_new_model(signal: str, sender: Any) -> bool:
+    """Tell whether this is a class_prepared of a model, not of one that a migration made up."""
+    return signal.endswith(".class_prepared") and sender.__module__ != "__fake__"
 
 
 def _is_stable(signal: Any, last_key: object) -> bool:

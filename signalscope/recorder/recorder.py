@@ -14,10 +14,11 @@ from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.faults import fault
 from signalscope.recorder import calls
 from signalscope.recorder.buffer import Buffer, Part
-from signalscope.recorder.plans import PLANS, Plan, Planner
+from signalscope.recorder.plans import NO_RECEIVERS, PLANS, Plan, Planner
 from signalscope.recorder.rollups import Rollups
 from signalscope.recorder.strands import (
     CURRENT,
+    DISCARD,
     LOOSE,
     Record,
     Tap,
@@ -107,7 +108,8 @@ class Recorder:
         if (
             plan is None
             or plan.sender() is not sender
-            or plan.receiver_count != len(entries)
+            or plan.of() is not signal
+            or plan.receiver_count != (len(entries) or NO_RECEIVERS)
             or (entries and plan.last_key is not entries[-1][0])
             or not calls_its_list(type(signal))
         ):
@@ -121,8 +123,9 @@ class Recorder:
             if (
                 plan is None
                 or plan.sender() is not sender
+                or plan.of() is not signal
                 or plan.receivers
-                or plan.receiver_count != len(signal.receivers)
+                or plan.receiver_count != (len(signal.receivers) or NO_RECEIVERS)
             ):
                 plan = self.make_plan(signal, sender, (), ())
             if plan.hook is not None:
@@ -181,16 +184,20 @@ class Recorder:
 
     # Traces.
 
-    def open_trace(self, trigger: str, name: str) -> Trace:
-        """Begin a trace in the running context."""
+    def open_trace(self, trigger: str, name: str) -> Trace | None:
+        """Begin a trace in the running context; None where nothing is recorded."""
+        if running_strand().top is DISCARD:
+            return None
         trace = Trace(trigger, name, is_kept=self.is_sampled())
         trace.on_abandoned = self._abandoned
         self._open_traces[id(trace)] = weakref.ref(trace)
         trace.enter()
         return trace
 
-    def close_trace(self, trace: Trace) -> None:
+    def close_trace(self, trace: Trace | None) -> None:
         """End a trace; the writer gets what it holds. In a forked child nothing is left of it."""
+        if trace is None:
+            return
         trace.leave()
         if id(trace) in self._open_traces:
             self._hand_over_last(trace)

@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import threading
 from _thread import get_ident
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 # A dispatch under way or finished: [plan, method, in_atomic, started_ns, item, ...]; the items
-# are explained in fold.py.
+# are explained in tree.py.
 Record = list[Any]
 
 # Finished dispatches outside of any trace, of all threads; the writer makes a trace of each.
@@ -127,12 +125,3 @@ def running_strand() -> Strand:
         return Strand(strand.base)
     return strand
 
-
-@contextmanager
-def suppress() -> Iterator[None]:
-    """Do not record what is dispatched in this block, here and in what it awaits."""
-    token = CURRENT.set(Strand(DISCARD))
-    try:
-        yield
-    finally:
-        CURRENT.reset(token)

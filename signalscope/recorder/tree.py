@@ -329,6 +329,6 @@ class Tree:
         is_excluded = index < len(plan.is_excluded) and plan.is_excluded[index]
         if is_excluded and not call.children:
             return
-        self.call_count += 1
+        self.call_count += not is_excluded
         self.error_count += call.outcome == "error"
         dispatch.calls.append(call)

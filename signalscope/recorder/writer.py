@@ -49,6 +49,7 @@ class Writer:
     Stores what a recorder holds, every interval_s and when asked to.
 
     exit_timeout_s: how long the process's end may wait for the last turn.
+    may_lack_tables: missing tables are expected, and not warned of.
     """
 
     def __init__(
@@ -59,12 +60,15 @@ class Writer:
         interval_s: float,
         exit_timeout_s: float,
         is_discarding: Callable[[], bool],
+        may_lack_tables: bool = False,
     ) -> None:
         self._recorder = recorder
         self.sink = sink
         self.interval_s = interval_s
         self.exit_timeout_s = exit_timeout_s
         self._is_discarding = is_discarding
+        self._may_lack_tables = may_lack_tables
+        self.keeps_connection = True
         self._waiting = Batch()
         self._has_warned = False
         self._forget_thread()
@@ -163,6 +167,9 @@ class Writer:
             self._failures += 1
             self._warn(error)
             return False
+        finally:
+            if not self.keeps_connection:
+                self.sink.close()
         self._waiting = Batch()
         self._failures = 0
         self._has_warned = False
@@ -250,6 +257,8 @@ class Writer:
 
     def _warn(self, error: Exception) -> None:
         """Say once per trouble that storing fails; a fault of our own is reported as one."""
+        if self._may_lack_tables and is_missing_table(error):
+            return
         if not self._has_warned:
             self._has_warned = True
             logger.warning(
@@ -259,6 +268,12 @@ class Writer:
                 type(error).__qualname__,
                 str(error).strip().partition("\n")[0],
             )
+
+
+def is_missing_table(error: Exception) -> bool:
+    """Tell whether an error of any of the databases says that a table is not there."""
+    text = str(error)
+    return any(words in text for words in ("no such table", "does not exist", "doesn't exist"))
 
 
 def _status(trace: Trace) -> str:

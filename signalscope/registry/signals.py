@@ -39,7 +39,7 @@ class Registry:
     Names signals, and holds none of them alive.
 
     Django's own are listed; custom ones are found as attributes of the modules of installed
-    apps, or are registered by hand.
+    apps, and of the classes in these, or are registered by hand.
     """
 
     def __init__(self) -> None:
@@ -131,14 +131,17 @@ class Registry:
         custom = sorted(by_name.items())
         return found + [SignalInfo(name, builtin.CUSTOM, signal) for name, signal in custom]
 
-    def _scan(self, module_name: str, module: ModuleType) -> None:
-        for attribute, value in list(vars(module).items()):
+    def _scan(self, owner_name: str, owner: ModuleType | type) -> None:
+        for attribute, value in list(vars(owner).items()):
             # Not isinstance(): it would make lazy objects evaluate themselves.
-            if not issubclass(type(value), Signal):
+            kind = type(value)
+            if issubclass(kind, type) and value.__dict__.get("__module__") == owner_name:
+                self._scan(f"{owner_name}.{attribute}", value)
+            if not issubclass(kind, Signal):
                 continue
             known = self._names.get(id(value))
             is_new = known is None or known[0]() is not value
-            name = f"{module_name}.{attribute}"
+            name = f"{owner_name}.{attribute}"
             # A signal imported into several modules is named after its own: the shortest path
             # that ends in "signals", else the shortest.
             if is_new or known is None or _is_better(name, known[1]):

@@ -91,6 +91,7 @@ class NamesTests(SimpleTestCase):
             ("*.touch_*", "shop.receivers.touch_stock", True),
             ("touch_*", "shop.receivers.touch_stock", True),
             ("[!x]*", "shop.Order", True),
+            ("touch_stock", "partial(shop.receivers.touch_stock)", True),
         ):
             with self.subTest(glob=glob, name=name):
                 self.assertIs(matches([glob], name), is_match)

@@ -145,6 +145,34 @@ class TreeTests(SimpleTestCase):
             order_paid.send(sender=Order)
         self.assertEqual(seen.text, "order_paid unheard\n")
 
+    def test_receiver_that_just_died(self):
+        """A dispatch that finds its only receiver dead is unheard, and no fault."""
+
+        def receiver(sender, **kwargs):
+            pass
+
+        order_paid.connect(receiver)
+        with recorded() as seen:
+            order_paid.send(sender=Order)
+            del receiver
+            order_paid.send(sender=Order)
+            order_paid.send(sender=Order)
+        self.assertEqual(seen.text, "order_paid\n  receiver ok\norder_paid x2 unheard\n")
+
+    def test_temporary_signals_do_not_inherit_names(self):
+        """A signal in the place in memory of one that died has a name of its own."""
+        with recorded() as seen:
+            for number in range(50):
+                signal = Signal()
+                if number % 2:
+                    signalscope.register(signal, name=f"shop.temporary_{number}")
+                signal.send(sender=Order)
+                del signal
+        names = [dispatch.signal for dispatch in seen.dispatches()]
+        self.assertEqual(names[0], "unnamed.Signal")
+        self.assertEqual(names[1:], [f"shop.temporary_{number}" for number in range(1, 50, 2)])
+        self.assertEqual(seen.dispatches()[0].repeat_count, 25)
+
     def test_unheard_signal_of_django_is_not_recorded(self):
         """Django's own signals that nobody hears leave no node."""
         with recorded() as seen:
@@ -423,6 +451,43 @@ class SelectionTests(SimpleTestCase):
         names = [dispatch.calls[0].receiver for dispatch in seen.dispatches()]
         self.assertEqual(names, [f"{__name__}.receiver_{number}" for number in range(50)])
         self.assertFalse(order_paid.has_listeners(Order))
+
+
+class BlockTests(SimpleTestCase):
+    """trace() and suppress() as blocks and decorators."""
+
+    def test_suppress_decorates_sync_and_async(self):
+        """A suppressed function records nothing, whatever it is."""
+
+        @signalscope.suppress()
+        def quiet():
+            order_paid.send(sender=Order)
+            return 1
+
+        @signalscope.suppress()
+        async def aquiet():
+            await asyncio.sleep(0)
+            order_paid.send(sender=Order)
+            return 2
+
+        with connected(order_paid, queue_mail), recorded() as seen:
+            self.assertEqual((quiet(), async_to_sync(aquiet)()), (1, 2))
+        self.assertEqual(seen.text, "")
+
+    def test_generators_are_refused(self):
+        """A generator's body does not run when it is called: the decorator says so."""
+        for block in (signalscope.trace("import"), signalscope.suppress()):
+            with self.subTest(block), self.assertRaisesRegex(TypeError, "is a generator; use"):
+
+                @block
+                def generate():
+                    yield 1
+
+    def test_trace_refuses_other_names(self):
+        """The name must be text."""
+        for name in ("", None, 7):
+            with self.subTest(name), self.assertRaisesRegex(ValueError, f"name is {name!r}"):
+                signalscope.trace(name)
 
 
 class QueryTests(TestCase):

@@ -69,6 +69,15 @@ class SignalTests(SimpleTestCase):
         fresh = Registry()
         self.assertEqual(fresh.name(order_paid)[0], "tests.shop.signals.order_paid")
 
+    def test_signal_of_a_class(self):
+        """A signal that is a class's attribute is named after the class."""
+        signal = Signal()
+        module = types.ModuleType("tests.shop.bb")
+        module.Shop = type("Shop", (), {"closed": signal, "__module__": "tests.shop.bb"})
+        sys.modules["tests.shop.bb"] = module
+        self.addCleanup(sys.modules.pop, "tests.shop.bb")
+        self.assertEqual(Registry().name(signal)[0], "tests.shop.bb.Shop.closed")
+
     def test_unnamed_signal(self):
         """A signal that no module holds says that it has no name."""
         self.assertEqual(Registry().name(Signal()), ("unnamed.Signal", False))

@@ -1,9 +1,11 @@
 """Storing what was recorded, in a real database, by the real writer."""
 
+import asyncio
 import gc
 import threading
 from datetime import UTC, datetime, timedelta
 
+from django.apps.registry import Apps
 from django.db import connection, connections
 from django.test import TransactionTestCase, override_settings
 
@@ -92,6 +94,58 @@ class StoreTests(StoreTestCase):
         nested = Dispatch.objects.get(parent_call=receipt)
         self.assertEqual(nested.signal, "tests.shop.signals.mail_queued")
         self.assertGreaterEqual(receipt.duration_ns, nested.duration_ns)
+
+    def test_decorated_functions(self):
+        """Each call of a decorated function is a trace, also of a coroutine function."""
+
+        @signalscope.trace("sync")
+        def work():
+            order_paid.send(sender=Order)
+
+        @signalscope.trace("async")
+        async def awork():
+            await asyncio.sleep(0)
+            order_paid.send(sender=Order)
+
+        with connected(order_paid, queue_mail):
+            work()
+            work()
+            asyncio.run(awork())
+        signalscope.flush(30)
+        found = Trace.objects.order_by("id").values_list("name", "dispatch_count")
+        self.assertEqual(list(found), [("sync", 1), ("sync", 1), ("async", 1)])
+
+    def test_suppressed_traces_are_not_there(self):
+        """In suppress() neither a block nor a request nor a command is recorded."""
+        from django.core.management import call_command
+
+        with connected(order_paid, queue_mail), signalscope.suppress():
+            with signalscope.trace("block"):
+                order_paid.send(sender=Order)
+            self.client.get("/orders/")
+            call_command("check", verbosity=0)
+        signalscope.flush(30)
+        self.assertFalse(Trace.objects.exists())
+        self.assertFalse(Rollup.objects.exists())
+
+    def test_models_made_by_migrations_are_not_counted(self):
+        """class_prepared counts models of the project, not those that migrations make up."""
+        from django.db import models
+
+        for module in ("__fake__", "tests.shop.models"):
+            type(
+                f"Made{module.strip('_').title().replace('.', '')}",
+                (models.Model,),
+                {
+                    "__module__": module,
+                    "Meta": type("Meta", (), {"app_label": "shop", "apps": Apps()}),
+                },
+            )
+        signalscope.flush(30)
+        self.assertEqual(
+            list(Rollup.objects.values_list("sender", "receiver")),
+            [("shop.MadeTestsShopModels", "")],
+        )
 
     def test_rollups_count_every_call(self):
         """Roll-ups have counts, errors, sum, longest, and a histogram that adds up."""

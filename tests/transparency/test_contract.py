@@ -468,9 +468,14 @@ def question_references(method, caching):
     dead = [weakref.ref(thing)]
     for _ in range(3):
         dead += [weakref.ref(value) for _, value in dispatch(signal, method, Order, thing=thing)]
+    if method.startswith("a"):
+        # The thread that ran the sync receivers lets go of them a moment later.
+        time.sleep(0.05)
     counts.append((sys.getrefcount(receiver), weakref.getweakrefcount(receiver)))
     counts.append((sys.getrefcount(thing), weakref.getweakrefcount(thing)))
     dispatch(signal, method, sender)
+    if method.startswith("a"):
+        time.sleep(0.05)
     counts.append((sys.getrefcount(sender), weakref.getweakrefcount(sender)))
     dead.append(weakref.ref(sender))
     gc.disable()

@@ -1,0 +1,91 @@
+"""A server for the example project, and a browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.browser import example
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+START_TIMEOUT_S = 30
+
+
+def is_listening(port):
+    """Tell whether somebody listens on a port."""
+    try:
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory):
+    """The address of the example shop, served with an empty database and then seeded."""
+    folder = tmp_path_factory.mktemp("browser")
+    database = folder / "example.sqlite3"
+    example.run("manage.py", "migrate", "--verbosity", "0", database=database)
+    example.run("manage.py", "seed", database=database)
+    port = example.free_port()
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
+            cwd=example.FOLDER,
+            env=example.environment(database),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not is_listening(port):
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+    # Whatever signalscope has to complain about, it says in the log.
+    assert "signalscope failed" not in log.read_text(), log.read_text()
+    assert "signalscope cannot store" not in log.read_text(), log.read_text()
+
+
+def unavailable(reason):
+    """Skip the tests, but never in CI: there the browser has to be."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} CI is set, so that this is no reason to skip.")
+    pytest.skip(reason)
+
+
+# Not for the whole session: its event loop would keep Django from using a database.
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        unavailable("playwright is not installed: pip install --group browser.")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), "")
+    if not found:
+        unavailable(f"No browser is installed ({', '.join(CHROMIUM_NAMES)}); CHROMIUM names one.")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield running
+        running.close()
