@@ -11,7 +11,8 @@ from django.dispatch import Signal
 import signalscope
 from benchmarks.side_by_side import Methods, compare, head, show
 
-COUNT = 500
+# About what a busy request has.
+COUNT = 150
 
 
 def quiet_receiver(sender, **kwargs):

@@ -25,7 +25,7 @@ def ignore(kind):
     """Do nothing."""
 
 
-def compare(works, *, rounds=200, before=ignore, after=ignore, clock=perf_counter_ns):
+def compare(works, *, rounds=300, before=ignore, after=ignore, clock=perf_counter_ns):
     """
     Return the least time of works["bare"] and of works["scoped"], run in turn, in ns.
 

@@ -21,7 +21,11 @@ TESTED = ((5, 2), (6, 0), (6, 1))
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check the SIGNALSCOPE setting."""
     found: list[CheckMessage] = [
-        Error(sentence, hint="The reference in signalscope's documentation lists all settings.", id="signalscope.E001")
+        Error(
+            sentence,
+            hint="The reference in signalscope's documentation lists all settings.",
+            id="signalscope.E001",
+        )
         for _, sentence in conf.find_problems()
     ]
     try:

@@ -36,7 +36,8 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
     The dot in "shop.Order" of two models named Order stays, so that the short ones stay unique.
     """
-    unique = set(names)
+    labels = set(names)
+    unique = {_inner(name) for name in labels}
     short = {}
     for name in unique:
         parts = name.split(".")
@@ -48,4 +49,9 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
             if not others:
                 break
         short[name] = ending
-    return short
+    return {name: name.replace(_inner(name), short[_inner(name)]) for name in labels}
+
+
+def _inner(name: str) -> str:
+    """Return what a partial's label names, and any other name as it is."""
+    return name.removeprefix("partial(").removesuffix(")") if name.endswith(")") else name

@@ -31,23 +31,45 @@ from signalscope.recorder.writer import Writer
 from signalscope.registry.signals import registry
 
 _COMMAND = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-_IS_TEST_COMMAND = "PYTEST_VERSION" in os.environ or _COMMAND == "test"
-# While these run, tables that are missing are no news.
-_SETUP_COMMANDS = frozenset(
-    {"check", "collectstatic", "compilemessages", "makemigrations", "migrate", "showmigrations"}
+# These need no database, so they are not given one.
+_WITHOUT_DATABASE = frozenset(
+    {
+        "check",
+        "collectstatic",
+        "compilemessages",
+        "diffsettings",
+        "help",
+        "makemessages",
+        "makemigrations",
+        "startapp",
+        "startproject",
+        "version",
+    }
 )
+# While these run, tables that are missing are no news.
+_MIGRATING = frozenset({"migrate", "showmigrations"})
 
 
 def is_test_run() -> bool:
     """Tell whether this process runs a test suite, by Django's runner or by pytest."""
     # Django's setup_test_environment() puts an outbox there. Asked for once per trace.
     mail = sys.modules.get("django.core.mail")
-    return _IS_TEST_COMMAND or (mail is not None and "outbox" in mail.__dict__)
+    if mail is not None and "outbox" in mail.__dict__:
+        return True
+    # A server that a test starts inherits the variable, but does not import pytest.
+    is_pytest = "PYTEST_VERSION" in os.environ and "pytest" in sys.modules
+    return is_pytest or _COMMAND == "test"
 
 
 def is_discarding() -> bool:
-    """Tell whether what is recorded is dropped: in a test run, unless the setting asks for it."""
-    return is_test_run() and not get_conf().store_in_tests
+    """
+    Tell whether what is recorded is dropped.
+
+    So it is in a test run, unless the setting asks for it, and in commands without a database.
+    """
+    if get_conf().store_in_tests:
+        return False
+    return _COMMAND in _WITHOUT_DATABASE or is_test_run()
 
 
 class Scope:
@@ -137,7 +159,7 @@ class Scope:
                 interval_s=conf.effective_flush_interval_s,
                 exit_timeout_s=conf.exit_timeout_s,
                 is_discarding=is_discarding,
-                may_lack_tables=_COMMAND in _SETUP_COMMANDS,
+                may_lack_tables=_COMMAND in _MIGRATING,
             )
 
     def after_fork(self) -> None:

@@ -125,6 +125,8 @@ CALL_ASYNC_PART = "$async_part(self, sender, named, async_receivers, responses, 
 
 STAMP = "$record.append($clock())"
 FAILED = "$failed($record, err)"
+# Logging the error took time that is not the next receiver's.
+LOGGED = '$record.append(("start", $clock()))'
 DRIVE = "$drive(None, $record)"
 
 ENTER_THREAD = "$token = $enter_sync_part($record)"
@@ -336,6 +338,7 @@ class _ReceiverCalls(ast.NodeTransformer):
         if isinstance(first, ast.Assign) and _is_receiver_call(first.value):
             for handler in node.handlers:
                 handler.body[:0] = located(FAILED, handler.body[0])
+                handler.body += located(LOGGED, handler.body[-1])
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> Any:

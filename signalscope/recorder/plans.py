@@ -23,7 +23,9 @@ MAX_PLANS = 10_000
 # is only found by what looks for it, and tells its signal by a weak reference.
 NO_RECEIVERS = -1
 
-NoneType = type(None)
+# Stands for a sender that is None: a weak reference to nothing answers None, and is the fastest
+# thing that does.
+_REFERENCE_TO_NONE = weakref.ref(set())
 
 
 class Hook(Protocol):
@@ -34,6 +36,15 @@ class Hook(Protocol):
 
     def after(self) -> None:
         """Act when it has been recorded."""
+
+
+class Kind:
+    """Stands for all plans with the same names: what repeats have in common."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: object) -> Kind:
+        return self
 
 
 class Plan:
@@ -47,6 +58,7 @@ class Plan:
     transaction; None where that cannot be told.
     receivers: labels, sync ones first, in the order in which they are called.
     is_excluded: one bool for each of them.
+    kind: the same object for all plans with these names.
     counts_unheard: whether a dispatch without receivers is counted; shows_unheard: whether it
     is also worth a place in a trace.
     """
@@ -57,6 +69,7 @@ class Plan:
         "is_excluded",
         "is_plain",
         "is_watched",
+        "kind",
         "last_key",
         "of",
         "read_atomic",
@@ -78,6 +91,7 @@ class Plan:
     receiver_count: int
     is_plain: bool
     is_watched: bool
+    kind: Kind
     hook: Hook | None
     read_atomic: Callable[[dict[str, Any]], bool | None] | None
     signal: str
@@ -130,6 +144,7 @@ class Planner:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._exclusions: dict[tuple[str, ...], bool] = {}
+        self._kinds: dict[tuple[str, ...], Kind] = {}
         PLANS.clear()
 
     def plan(
@@ -160,6 +175,7 @@ class Planner:
                 for receiver in plan.receivers
             ]
         )
+        plan.kind = self._kind((plan.signal, plan.sender_label, *plan.receivers))
         plan.is_watched = not (all(plan.is_excluded) if plan.receivers else is_pair_excluded)
         plan.is_plain = plan.is_watched and plan.hook is None
         self._remember(plan, signal, sender)
@@ -177,12 +193,17 @@ class Planner:
             self._exclusions[names] = is_excluded
         return is_excluded
 
+    def _kind(self, names: tuple[str, ...]) -> Kind:
+        if len(self._kinds) >= MAX_PLANS:
+            self._kinds.clear()
+        return self._kinds.setdefault(names, Kind())
+
     def _remember(self, plan: Plan, signal: Any, sender: object) -> None:
         entries = signal.receivers
         plan.receiver_count = len(entries) or NO_RECEIVERS
         plan.last_key = entries[-1][0] if entries else None
         if sender is None:
-            plan.sender = NoneType
+            plan.sender = _REFERENCE_TO_NONE
         elif issubclass(type(sender), type):
             plan.sender = weakref.ref(sender)
         else:

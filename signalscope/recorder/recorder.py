@@ -278,7 +278,11 @@ class Recorder:
     def _hand_over(self, part: Part) -> None:
         if self._is_discarding():
             return
-        if not self.buffer.put(part):
+        if part.trace is not None and not part.trace.is_kept:
+            # Counting at once, while all of it is in the processor's cache, costs less than
+            # keeping it for the writer.
+            self.rollups.add(part.items)
+        elif not self.buffer.put(part):
             # The roll-ups stay exact: they are counted here and now.
             count = self.rollups.add(part.items)
             self.lost_dispatches += count
@@ -296,7 +300,7 @@ class Recorder:
             if type(item) in (list, Plan, Tree):
                 dispatches.append(item)
             elif type(item) is tuple and item[0] == "query":
-                queries.add_query(item[1], item[2])
+                queries.statements = queries.add_query(item[1], item[2], queries.statements)
             elif type(item) is Call:
                 queries.absorb(item)
             else:

@@ -124,4 +124,3 @@ def running_strand() -> Strand:
     if strand.thread != get_ident():
         return Strand(strand.base)
     return strand
-

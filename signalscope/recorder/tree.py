@@ -64,16 +64,16 @@ class Call:
         self.error_message = ""
         self.statements: set[str] | None = None
 
-    def add_query(self, sql: str, duration_ns: int) -> None:
-        """Count one statement."""
+    def add_query(self, sql: str, duration_ns: int, statements: set[str] | None) -> set[str]:
+        """Count one statement; ``statements`` are those that the same call ran before."""
         self.query_count += 1
         self.query_ns += duration_ns
-        if self.statements is None:
-            self.statements = {sql}
-        elif sql in self.statements:
+        if statements is None:
+            return {sql}
+        if sql in statements:
             self.repeated_query_count += 1
-        else:
-            self.statements.add(sql)
+        statements.add(sql)
+        return statements
 
     def absorb(self, other: Call) -> None:
         """Add the statements that another one counted for this call."""
@@ -101,6 +101,7 @@ class Dispatch:
     One dispatch, or repeats of it under one parent; duration_ns is their sum.
 
     is_unheard: nobody was called.
+    is_partial: calls are missing, since excluded ones are left out, or it was still going on.
     not_called: labels of receivers that were not reached, since one before them failed.
     """
 
@@ -108,7 +109,9 @@ class Dispatch:
         "calls",
         "duration_ns",
         "in_atomic",
+        "is_partial",
         "is_unheard",
+        "kind",
         "method",
         "not_called",
         "position",
@@ -118,6 +121,7 @@ class Dispatch:
     )
 
     def __init__(self, plan: Plan, method: str, in_atomic: bool | None) -> None:
+        self.kind = plan.kind
         self.signal = plan.signal
         self.sender = plan.sender_label
         self.method = method
@@ -126,15 +130,18 @@ class Dispatch:
         self.repeat_count = 1
         self.duration_ns = 0
         self.is_unheard = False
+        self.is_partial = False
         self.calls: list[Call] = []
         self.not_called: list[str] = []
 
     def key(self) -> Any:
         """Return what repeats have in common; a dispatch with a failure has no repeats."""
-        if any(call.outcome != "ok" for call in self.calls):
+        for call in self.calls:
+            if call.outcome != "ok":
+                return object()
+        if self.not_called or self.is_partial:
             return object()
-        receivers = tuple([call.receiver for call in self.calls])
-        return (self.signal, self.sender, self.method, self.in_atomic, receivers)
+        return (self.kind, self.method, self.in_atomic)
 
     def size(self) -> tuple[int, int]:
         """Return how many nodes this one and those below it are, and how many dispatches."""
@@ -159,6 +166,21 @@ class Dispatch:
             mine.repeated_query_count += its.repeated_query_count
             saved += merge_children(mine.children, its.children.values())
         return saved
+
+
+def _is_plain(record: list[Any], call_count: int) -> bool:
+    """Tell whether a record has so many finished sync calls, no failure, and nothing unusual."""
+    finished = 0
+    for item in record[4:]:
+        kind = type(item)
+        if kind is int:
+            finished += 1
+        elif kind is tuple:
+            if item[0] != "query":
+                return False
+        elif kind is not list and kind is not Plan:
+            return False
+    return finished == call_count > 0
 
 
 def merge_children(children: dict[Any, Dispatch], others: Iterable[Dispatch]) -> int:
@@ -198,28 +220,61 @@ class Tree:
         for item in items:
             if type(item) is tuple:
                 self.query_count += item[0] == "query"
-            elif not self._add_child(self.children, item) and isinstance(item, Branch):
-                self.add(item)
+            else:
+                self._add_child(self.children, item)
 
-    def _add_child(self, children: dict[Any, Dispatch], item: Any) -> bool:
-        """Add an item that is a dispatch, or a part folded already; tell whether it was."""
+    def _add_child(self, children: dict[Any, Dispatch], item: Any) -> int:
+        """Add an item that is a dispatch, or a part folded already; return its duration in ns."""
         kind = type(item)
         if kind is list:
+            duration_ns = self._add_repeat(children, item)
+            if duration_ns is not None:
+                return duration_ns
             child = self._dispatch(item)
         elif kind is Plan:
             if not (item.shows_unheard and item.is_watched):
-                return True
+                return 0
             self.dispatch_count += 1
             child = Dispatch(item, "send", None)
             child.is_unheard = True
         elif kind is Tree:
-            self._absorb(children, item)
-            return True
+            return self._absorb(children, item)
         else:
-            return False
-        if child is not None:
-            self._place(children, child)
-        return True
+            return 0
+        if child is None:
+            return 0
+        self._place(children, child)
+        return child.duration_ns
+
+    def _add_repeat(self, children: dict[Any, Dispatch], record: list[Any]) -> int | None:
+        """
+        Add a dispatch to a node that it repeats, without a node of its own: nearly all.
+
+        Returns its duration in ns; None, with nothing added, where that cannot be done.
+        """
+        plan = record[0]
+        twin = children.get((plan.kind, record[1], record[2]))
+        if twin is None or not _is_plain(record, len(twin.calls)):
+            return None
+        self.dispatch_count += 1
+        self.call_count += len(twin.calls)
+        twin.repeat_count += 1
+        calls = iter(twin.calls)
+        call, below_ns, moment, statements = next(calls), 0, record[3], None
+        for item in record[4:]:
+            kind = type(item)
+            if kind is int:
+                duration_ns = item - moment
+                call.duration_ns += duration_ns
+                call.own_ns += max(duration_ns - below_ns, 0)
+                call, below_ns, moment, statements = next(calls, call), 0, item, None
+            elif kind is tuple:
+                self.query_count += 1
+                statements = call.add_query(item[1], item[2], statements)
+            else:
+                below_ns += self._add_child(call.children, item)
+        twin.duration_ns += moment - record[3]
+        return int(moment - record[3])
 
     def _place(self, children: dict[Any, Dispatch], child: Dispatch) -> None:
         """Put a dispatch, whose own children are counted, below its parent."""
@@ -236,7 +291,9 @@ class Tree:
             children[key] = child
             self.node_count += 1
 
-    def _absorb(self, children: dict[Any, Dispatch], part: Tree) -> None:
+    def _absorb(self, children: dict[Any, Dispatch], part: Tree) -> int:
+        """Add a part that was folded already; return what its dispatches took, in ns."""
+        duration_ns = sum(child.duration_ns for child in part.children.values())
         self.dispatch_count += part.dispatch_count
         self.call_count += part.call_count
         self.error_count += part.error_count
@@ -246,6 +303,7 @@ class Tree:
         # Copied, since repeats are added to them, and a part may be read more than once.
         for child in copy.deepcopy(list(part.children.values())):
             self._place(children, child)
+        return duration_ns
 
     def _dispatch(self, record: list[Any]) -> Dispatch | None:
         """Build one dispatch and what hangs below it; None where it is not worth a node."""
@@ -275,8 +333,10 @@ class Tree:
             elif kind is Call:
                 self.query_count += item.query_count
                 call.absorb(item)
-            elif not self._add_child(call.children, item):
+            elif isinstance(item, Branch):
                 branches.append(item)
+            else:
+                self._add_child(call.children, item)
         if call.children:
             # The record was read while this call was still running.
             index += 1
@@ -286,6 +346,7 @@ class Tree:
         for index, branch in enumerate(branches, plan.sync_count):
             self._add_branch(dispatch, plan, index, branch)
         dispatch.not_called.extend(plan.receivers[plan.sync_count + len(branches) :])
+        dispatch.is_partial = len(dispatch.calls) != len(plan.receivers)
         return dispatch
 
     def _add_branch(self, dispatch: Dispatch, plan: Plan, index: int, branch: Branch) -> None:
@@ -318,7 +379,7 @@ class Tree:
     def _note(self, call: Call, item: Any) -> None:
         if item[0] == "query":
             self.query_count += 1
-            call.add_query(item[1], item[2])
+            call.statements = call.add_query(item[1], item[2], call.statements)
         else:
             call.note_error(item)
 
