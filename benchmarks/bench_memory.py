@@ -70,9 +70,8 @@ def main():
         size, dispatches = fill(signal, per_trace)
         mib = size / 2**20
         held.append(mib <= BAR_MIB)
-        print(
-            f"{title:<44} {dispatches:>10} {mib:>10.1f} {BAR_MIB:>13} {'ok' if held[-1] else 'ABOVE'}"
-        )
+        verdict = "ok" if held[-1] else "ABOVE"
+        print(f"{title:<44} {dispatches:>10} {mib:>10.1f} {BAR_MIB:>13} {verdict}")
     return all(held)
 
 

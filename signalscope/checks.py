@@ -49,7 +49,7 @@ def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         found.append(
             Warning(
                 f"signalscope was not tested with Django {django.get_version()}.",
-                hint="Look for a newer signalscope; its changelog names the versions it was tested with.",
+                hint="Look for a newer signalscope: its changelog names the versions of Django.",
                 id="signalscope.W001",
             )
         )

@@ -25,7 +25,7 @@ NO_RECEIVERS = -1
 
 # Stands for a sender that is None: a weak reference to nothing answers None, and is the fastest
 # thing that does.
-_REFERENCE_TO_NONE = weakref.ref(set())
+_REFERENCE_TO_NONE: Callable[[], object] = weakref.ref(set())
 
 
 class Hook(Protocol):
@@ -101,7 +101,7 @@ class Plan:
     sync_count: int
     counts_unheard: bool
     shows_unheard: bool
-    # The roll-ups' own running totals of this plan's receivers; see rollups.py.
+    # The roll-ups' tallies of this plan's receivers, while a period lasts; see rollups.py.
     tallies: Any
     # The memory that one dispatch takes, in bytes, and how many were counted; see buffer.py.
     weight: int

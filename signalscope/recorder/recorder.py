@@ -103,6 +103,7 @@ class Recorder:
 
     def find_plan(self, signal: Any, sender: object) -> Plan | None:
         """Return the plan of a dispatch, if there is one that fits (as the sync methods do)."""
+        signal_class = type(signal)
         plan = PLANS.get(id(signal) ^ id(sender))
         entries = signal.receivers
         if (
@@ -111,7 +112,7 @@ class Recorder:
             or plan.of() is not signal
             or plan.receiver_count != (len(entries) or NO_RECEIVERS)
             or (entries and plan.last_key is not entries[-1][0])
-            or not calls_its_list(type(signal))
+            or not calls_its_list(signal_class)
         ):
             return None
         return plan
@@ -119,13 +120,14 @@ class Recorder:
     def unheard(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
         """Note a dispatch that nobody heard; Django's own are of interest only to hooks."""
         try:
+            entries = signal.receivers
             plan = PLANS.get(id(signal) ^ id(sender))
             if (
                 plan is None
                 or plan.sender() is not sender
-                or plan.of() is not signal
                 or plan.receivers
-                or plan.receiver_count != (len(signal.receivers) or NO_RECEIVERS)
+                or plan.of() is not signal
+                or plan.receiver_count != (len(entries) or NO_RECEIVERS)
             ):
                 plan = self.make_plan(signal, sender, (), ())
             if plan.hook is not None:

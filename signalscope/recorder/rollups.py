@@ -10,7 +10,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from signalscope.core.histogram import BOUNDS_NS, bucket
-from signalscope.recorder.plans import Plan
+from signalscope.recorder.plans import MAX_PLANS, Plan
 from signalscope.recorder.strands import Branch
 
 PERIOD_S = 60
@@ -77,6 +77,8 @@ class Rollups:
 
     def __init__(self, max_keys: int = 20_000) -> None:
         self._max_keys = max_keys
+        # Those that keep tallies of the present period.
+        self._plans: list[Plan] = []
         self.forget()
 
     def forget(self) -> None:
@@ -87,15 +89,20 @@ class Rollups:
         self.lost_calls = 0
 
     def _start(self) -> None:
-        # Plans keep the tallies of the present period under this token.
-        self._epoch = object()
+        self._forget_plans()
         self._from_ns = self._until_ns = 0
         self._pending_count = 0
         self._period_start = 0
 
     def add(self, items: Iterable[Any]) -> int:
-        """Count all dispatches among the items, and those below them; return how many."""
+        """
+        Count all dispatches among the items, and those below them; return how many.
+
+        The items are from one trace or one turn of the writer; all count in the period of the
+        first.
+        """
         with self._lock:
+            self._turn_to_time_of(items)
             count = self._add(items)
             self._pending_count += count
             if self._pending_count > MAX_PENDING:
@@ -125,52 +132,49 @@ class Rollups:
                 else:
                     self.lost_calls += tally.call_count
 
+    def _turn_to_time_of(self, items: Iterable[Any]) -> None:
+        started = next((item[3] for item in items if type(item) is list), perf_counter_ns())
+        if not self._from_ns <= started < self._until_ns:
+            self._turn_to(started)
+
     def _add(self, items: Iterable[Any]) -> int:
-        """Count the dispatches among the items, and those below them."""
         count = 0
         for item in items:
             kind = type(item)
             if kind is list:
-                count += 1
-                plan, started = item[0], item[3]
-                if not self._from_ns <= started < self._until_ns:
-                    self._turn_to(started)
-                tallies = plan.tallies
-                if tallies is None or tallies[0] is not self._epoch:
-                    tallies = plan.tallies = self._tallies_of(plan)
-                if plan.receivers:
-                    if len(item) == 5 and type(item[4]) is int:
-                        # One receiver and nothing below it: many dispatches.
-                        tallies[1].pending.append(item[4] - started)
-                    else:
-                        count += self._add_calls(plan, tallies, started, item[4:])
-                else:
-                    self._add_unheard(plan)
+                count += self._add_record(item)
             elif kind is Plan:
                 count += 1
                 self._add_unheard(item)
         return count
 
-    def _add_calls(self, plan: Plan, tallies: list[Any], started: int, items: list[Any]) -> int:
-        """Count a dispatch's calls; return how many dispatches hang below it."""
-        below = 0
+    def _add_record(self, record: list[Any]) -> int:
+        """Count a dispatch and what hangs below it; return how many dispatches that is."""
+        plan = record[0]
+        tallies = plan.tallies
+        if tallies is None:
+            tallies = self._tallies_of(plan)
+        if not plan.receivers:
+            self._add_unheard(plan)
+            return 1
+        count = 1
         index = 0
         branch_index = plan.sync_count
         has_failed = False
-        for item in items:
+        started = record[3]
+        for item in record[4:]:
             kind = type(item)
             if kind is int:
-                index += 1
-                tally = tallies[index]
-                tally.pending.append(item - started)
+                tallies[index].pending.append(item - started)
                 started = item
                 if has_failed:
-                    tally.error_count += 1
+                    tallies[index].error_count += 1
                     has_failed = False
+                index += 1
             elif kind is list:
-                below += self._add((item,))
+                count += self._add_record(item)
             elif kind is Plan:
-                below += 1
+                count += 1
                 self._add_unheard(item)
             elif kind is tuple:
                 if item[0] == "error":
@@ -178,9 +182,9 @@ class Rollups:
                 elif item[0] == "start":
                     started = item[1]
             elif isinstance(item, Branch):
+                count += self._add_branch(item, tallies[branch_index])
                 branch_index += 1
-                below += self._add_branch(item, tallies[branch_index])
-        return below
+        return count
 
     def _add_branch(self, branch: Branch, tally: Tally) -> int:
         """Count one async call; one that never started or never ended has no duration."""
@@ -193,29 +197,35 @@ class Rollups:
     def _add_unheard(self, plan: Plan) -> None:
         if not plan.counts_unheard or not plan.is_watched:
             return
-        if not self._until_ns:
-            self._turn_to(perf_counter_ns())
         self._tally((self._period_start, plan.signal, plan.sender_label, "")).call_count += 1
 
     def _turn_to(self, now_ns: int) -> None:
         """Begin the period of the wall clock that a clock reading lies in."""
+        self._forget_plans()
         offset_ns = time.time_ns() - perf_counter_ns()
         start_ns = (now_ns + offset_ns) // _PERIOD_NS * _PERIOD_NS
         self._period_start = start_ns // 10**9
         self._from_ns = start_ns - offset_ns
         self._until_ns = self._from_ns + _PERIOD_NS
-        self._epoch = object()
 
-    def _tallies_of(self, plan: Plan) -> list[Any]:
-        return [
-            self._epoch,
-            *(
-                Tally()
-                if is_excluded
-                else self._tally((self._period_start, plan.signal, plan.sender_label, receiver))
-                for receiver, is_excluded in zip(plan.receivers, plan.is_excluded, strict=True)
-            ),
+    def _forget_plans(self) -> None:
+        """Let plans ask again for their tallies."""
+        for plan in self._plans:
+            plan.tallies = None
+        self._plans = []
+
+    def _tallies_of(self, plan: Plan) -> list[Tally]:
+        """Return the tallies of a plan's receivers, which it keeps until the period ends."""
+        key = (self._period_start, plan.signal, plan.sender_label)
+        if len(self._plans) >= MAX_PLANS:
+            self._forget_plans()
+        tallies = [
+            Tally() if is_excluded else self._tally((*key, receiver))
+            for receiver, is_excluded in zip(plan.receivers, plan.is_excluded, strict=True)
         ]
+        plan.tallies = tallies
+        self._plans.append(plan)
+        return tallies
 
     def _tally(self, key: Key) -> Tally:
         tally = self._tallies.get(key)

@@ -25,7 +25,8 @@ _connections = _Connections()
 def read_atomic(named: dict[str, Any]) -> bool | None:
     """Return whether the connection that a dispatch names is in a transaction."""
     try:
-        return _connections.by_alias[named["using"]]().in_atomic_block  # type: ignore[union-attr]
+        connection: Any = _connections.by_alias[named["using"]]()
+        return connection.in_atomic_block  # type: ignore[no-any-return]
     except (KeyError, AttributeError, TypeError):
         # Not known yet, or gone, or the sender named none.
         return _find(named.get("using"))
@@ -36,7 +37,7 @@ def _find(using: object) -> bool | None:
         return None
     connection = connections[using]
     _connections.by_alias[using] = weakref.ref(connection)
-    return connection.in_atomic_block
+    return bool(connection.in_atomic_block)
 
 
 READERS = {f"django.db.models.signals.{name}": read_atomic for name in _SIGNALS}
