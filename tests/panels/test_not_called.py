@@ -134,6 +134,7 @@ class NotCalledTests(PanelMixin, SimpleTestCase):
         """A module imported since the last request is looked through."""
         signal = Signal()
         signal.connect(log_mail)
+        self.addCleanup(signal.disconnect, log_mail)
         wiring.register(signal, name="tests.late")
         try:
             with self.watched():

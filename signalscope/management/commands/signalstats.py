@@ -20,6 +20,7 @@ from signalscope.management import options as parse
 from signalscope.management import views
 from signalscope.management.advice import about_error, spoken, why_empty
 from signalscope.management.tables import FORMATS, Column, Row, printable, table_blocks, wrap
+from signalscope.registry.builtin import FAMILY_OF
 from signalscope.registry.receivers import runs_for_model
 from signalscope.stats import reports
 from signalscope.stats.tallies import Key, Tally, newest_period, read_tallies
@@ -159,6 +160,9 @@ class Command(BaseCommand):
         globs = {f"{name}s": self.globs(name) for name in ("signal", "sender")}
         if options["unheard"]:
             unheard = reports.rank_unheard(tallies, **globs)
+            if not options["signal"]:
+                # Of Django's own only class_prepared is counted: once per model and process.
+                unheard = [stat for stat in unheard if stat.signal not in FAMILY_OF]
             columns, rows = views.UNHEARD_COLUMNS, views.unheard_rows(unheard[:limit])
         else:
             receivers = self.globs("receiver")
