@@ -20,7 +20,7 @@ from signalscope.recorder import strands
 from signalscope.recorder.blocks import Block
 from signalscope.recorder.buffer import Buffer
 from signalscope.recorder.commands import CommandTraces
-from signalscope.recorder.hooks import make_hooks
+from signalscope.recorder.hooks import Told, make_hooks
 from signalscope.recorder.plans import PLANS, Hook, Planner
 from signalscope.recorder.queries import QueryWatcher
 from signalscope.recorder.recorder import SPILL_LENGTH, Recorder
@@ -72,14 +72,17 @@ def is_discarding() -> bool:
     return _COMMAND in _WITHOUT_DATABASE or is_test_run()
 
 
+CONNECTION_CREATED = "django.db.backends.signals.connection_created"
+
+
 class Scope:
     """The parts of this process, and what install() and uninstall() do with them."""
 
     def __init__(self) -> None:
-        hooks: dict[str, Hook] = {}
+        self._hooks: dict[str, Hook] = {}
         self.planner = Planner(
             name_signal=registry.name,
-            find_hook=hooks.get,
+            find_hook=self._hooks.get,
             find_reader=READERS.get,
             on_new=self._start_writer,
         )
@@ -91,13 +94,7 @@ class Scope:
             is_discarding=is_discarding,
         )
         self.query_watcher = QueryWatcher(self.recorder.spill, SPILL_LENGTH)
-        hooks.update(
-            make_hooks(
-                self.recorder,
-                on_connection=self._connection_created,
-                on_setting=self._setting_changed,
-            )
-        )
+        self._hooks.update(make_hooks(self.recorder, on_setting=self._setting_changed))
         self.patch = Patch()
         self.writer: Writer | None = None
         # Why Signal is not instrumented, where it should be.
@@ -107,7 +104,6 @@ class Scope:
     def configure(self) -> None:
         """Take over the settings, also when they change while running."""
         conf = get_conf()
-        self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
         self.recorder.sample_rate = conf.effective_sample_rate
         self.recorder.trace_limit = conf.max_trace_dispatches
         self.buffer.max_bytes = conf.buffer_bytes
@@ -118,9 +114,14 @@ class Scope:
             # A test database cannot be dropped while somebody is connected to it.
             self.writer.keeps_connection = not conf.store_in_tests
         if conf.captures_sql and self.patch.is_installed:
+            self._hooks[CONNECTION_CREATED] = Told(self._connection_created, "connection")
             self.query_watcher.watch(connections.all(initialized_only=True))
         else:
+            # Connections may be made for each request: where nobody asks, nothing is done.
+            self._hooks.pop(CONNECTION_CREATED, None)
             self.query_watcher.unwatch(connections.all(initialized_only=True))
+        # Last, since it makes all plans anew.
+        self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
 
     def install(self) -> None:
         """Instrument Signal; where that cannot be done, say why in ``problem``."""
@@ -189,7 +190,7 @@ class Scope:
             self.writer.start()
 
     def _connection_created(self, connection: Any) -> None:
-        if self.patch.is_installed and get_conf().captures_sql:
+        if self.patch.is_installed:
             self.query_watcher.watch([connection])
 
     def _setting_changed(self, setting: object) -> None:

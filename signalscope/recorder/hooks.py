@@ -14,13 +14,11 @@ from signalscope.recorder.traces import Trace
 def make_hooks(
     recorder: Recorder,
     *,
-    on_connection: Callable[[Any], None],
     on_setting: Callable[[object], None],
 ) -> dict[str, Hook]:
     """
     Return the hooks by the signal's dotted name.
 
-    on_connection: called with each new connection to a database.
     on_setting: called with the name of each setting that a test changes.
     """
     return {
@@ -28,7 +26,6 @@ def make_hooks(
         "django.core.signals.request_finished": RequestFinished(recorder),
         "django.core.signals.got_request_exception": RequestFailed(),
         "django.core.signals.setting_changed": Told(on_setting, "setting"),
-        "django.db.backends.signals.connection_created": Told(on_connection, "connection"),
     }
 
 
@@ -55,7 +52,7 @@ class RequestStarted:
         if unfinished is not None:
             unfinished.status = "unfinished"
             self._recorder.close_trace(unfinished)
-        self._recorder.open_trace("request", request_name(named))
+        self._recorder.open_trace("request", lambda: request_name(named))
 
     def after(self) -> None:
         """Nothing is left to do."""

@@ -186,11 +186,18 @@ class Recorder:
 
     # Traces.
 
-    def open_trace(self, trigger: str, name: str) -> Trace | None:
-        """Begin a trace in the running context; None where nothing is recorded."""
+    def open_trace(self, trigger: str, name: str | Callable[[], str]) -> Trace | None:
+        """
+        Begin a trace in the running context; None where nothing is recorded.
+
+        name: a function is only called for a trace that is kept.
+        """
         if running_strand().top is DISCARD:
             return None
-        trace = Trace(trigger, name, is_kept=self.is_sampled())
+        is_kept = self.is_sampled()
+        if callable(name):
+            name = name() if is_kept else ""
+        trace = Trace(trigger, name, is_kept=is_kept)
         trace.on_abandoned = self._abandoned
         self._open_traces[id(trace)] = weakref.ref(trace)
         trace.enter()
@@ -223,7 +230,11 @@ class Recorder:
     def _hand_over_last(self, trace: Trace) -> None:
         self._open_traces.pop(id(trace), None)
         trace.close()
-        self._hand_over(Part(trace, list(trace), is_last=True))
+        if trace.is_kept:
+            self._hand_over(Part(trace, list(trace), is_last=True))
+        elif not self._is_discarding():
+            # Counted at once: to keep it for the writer would cost more.
+            self.rollups.add(trace)
         trace.clear()
 
     def forget(self) -> None:
@@ -280,11 +291,7 @@ class Recorder:
     def _hand_over(self, part: Part) -> None:
         if self._is_discarding():
             return
-        if part.trace is not None and not part.trace.is_kept:
-            # Counting at once, while all of it is in the processor's cache, costs less than
-            # keeping it for the writer.
-            self.rollups.add(part.items)
-        elif not self.buffer.put(part):
+        if not self.buffer.put(part):
             # The roll-ups stay exact: they are counted here and now.
             count = self.rollups.add(part.items)
             self.lost_dispatches += count
