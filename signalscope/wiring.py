@@ -50,15 +50,10 @@ _WITHOUT_DATABASE = frozenset(
 _MIGRATING = frozenset({"migrate", "showmigrations"})
 
 
-def is_test_run() -> bool:
-    """Tell whether this process runs a test suite, by Django's runner or by pytest."""
-    # Django's setup_test_environment() puts an outbox there. Asked for once per trace.
-    mail = sys.modules.get("django.core.mail")
-    if mail is not None and "outbox" in mail.__dict__:
-        return True
-    # A server that a test starts inherits the variable, but does not import pytest.
-    is_pytest = "PYTEST_VERSION" in os.environ and "pytest" in sys.modules
-    return is_pytest or _COMMAND == "test"
+# Nothing is stored by a test runner, nor by a command that needs no database. A server that a
+# test starts inherits pytest's variable, but does not import pytest.
+_IS_TEST_RUNNER = _COMMAND == "test" or ("PYTEST_VERSION" in os.environ and "pytest" in sys.modules)
+_STORES_NOTHING = _IS_TEST_RUNNER or _COMMAND in _WITHOUT_DATABASE
 
 
 def is_discarding() -> bool:
@@ -67,9 +62,12 @@ def is_discarding() -> bool:
 
     So it is in a test run, unless the setting asks for it, and in commands without a database.
     """
-    if get_conf().store_in_tests:
-        return False
-    return _COMMAND in _WITHOUT_DATABASE or is_test_run()
+    if not _STORES_NOTHING:
+        # Once per trace. Django's setup_test_environment() puts an outbox there.
+        mail = sys.modules.get("django.core.mail")
+        if mail is None or "outbox" not in mail.__dict__:
+            return False
+    return not get_conf().store_in_tests
 
 
 CONNECTION_CREATED = "django.db.backends.signals.connection_created"

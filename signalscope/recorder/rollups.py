@@ -133,7 +133,12 @@ class Rollups:
                     self.lost_calls += tally.call_count
 
     def _turn_to_time_of(self, items: Iterable[Any]) -> None:
-        started = next((item[3] for item in items if type(item) is list), perf_counter_ns())
+        for item in items:
+            if type(item) is list:
+                started = item[3]
+                break
+        else:
+            started = perf_counter_ns()
         if not self._from_ns <= started < self._until_ns:
             self._turn_to(started)
 

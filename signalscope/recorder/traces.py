@@ -39,7 +39,7 @@ class Trace(Branch):
     __ne__ = object.__ne__
 
     def __init__(self, trigger: str, name: str, *, is_kept: bool) -> None:
-        super().__init__()
+        # No super().__init__(): a list needs none, and this runs once per request.
         self.trigger = trigger
         self.name = name
         self.is_kept = is_kept
