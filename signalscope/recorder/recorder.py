@@ -134,8 +134,7 @@ class Recorder:
                 plan.hook.before(named)
                 plan.hook.after()
             if plan.counts_unheard and plan.is_watched:
-                strand = CURRENT.get()
-                parent = LOOSE if strand is None else running_strand().top
+                parent = running_strand().top
                 parent.append(plan)
                 if len(parent) > SPILL_LENGTH:
                     self.spill(parent)

@@ -181,6 +181,14 @@ class StoreTests(StoreTestCase):
         trace = Trace.objects.get()
         self.assertEqual((trace.trigger, trace.name), ("dispatch", "tests.shop.signals.order_paid"))
 
+    def test_unheard_below_a_receiver_outside_of_all(self):
+        """Outside of any trace, too, an unheard dispatch hangs below the receiver that sent it."""
+        with connected(order_paid, send_receipt):
+            order_paid.send(sender=Order)
+        signalscope.flush(30)
+        self.assertEqual(Trace.objects.get().dispatch_count, 2)
+        self.assertIsNotNone(Dispatch.objects.get(signal__endswith="mail_queued").parent_call_id)
+
     def test_unheard_is_counted_per_sender(self):
         """Dispatches that nobody heard have a row without a receiver."""
         with signalscope.trace("block"):
