@@ -17,7 +17,7 @@ from signalscope import formatting, wiring
 from signalscope.conf import get_conf
 from signalscope.core.faults import fault
 from signalscope.panel_stats import request_stats
-from signalscope.recorder.strands import CURRENT, Strand, Tap, running_strand
+from signalscope.recorder.strands import CURRENT, Strand, Tap, leave, running_strand
 
 # More than the recorder holds before it hands over, so that a long request's trace is still
 # handed over in parts while the panel has its own copy.
@@ -54,14 +54,8 @@ class SignalScopePanel(Panel):
     def disable_instrumentation(self) -> None:
         """Copy no longer."""
         token, self._token = self._token, None
-        if token is None:
-            return
-        try:
-            CURRENT.reset(token)
-        except ValueError:
-            # Called in another context than enable_instrumentation(), as async servers may.
-            previous = token.old_value
-            CURRENT.set(previous if isinstance(previous, Strand) else None)
+        if token is not None:
+            leave(token)
 
     def generate_stats(self, request: HttpRequest, response: HttpResponseBase) -> None:
         """Record what the panel shows; nothing here may touch a database, nor fail."""

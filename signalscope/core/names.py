@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-MAX_LABEL_LENGTH = 255
-
 
 def class_label(cls: type) -> str:
     """

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from _thread import get_ident
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 # A dispatch under way or finished: [plan, method, in_atomic, started_ns, item, ...]; the items
@@ -104,6 +104,16 @@ class Strand:
 
 
 CURRENT: ContextVar[Strand | None] = ContextVar("signalscope_strand", default=None)
+
+
+def leave(token: Token[Strand | None]) -> None:
+    """Let dispatches of this context go where they went before the token's set()."""
+    try:
+        CURRENT.reset(token)
+    except ValueError:
+        # The end is seen in another context than the beginning, as under ASGI.
+        previous = token.old_value
+        CURRENT.set(previous if isinstance(previous, Strand) else None)
 
 
 class _LooseStrands(threading.local):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from signalscope.recorder.strands import CURRENT, Branch, ClosedBranch, Strand
+from signalscope.recorder.strands import CURRENT, Branch, ClosedBranch, Strand, leave
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -23,7 +23,6 @@ class Trace(Branch):
     """
 
     __slots__ = (
-        "correlation_id",
         "ended_ns",
         "is_kept",
         "name",
@@ -62,14 +61,8 @@ class Trace(Branch):
     def leave(self) -> None:
         """Let dispatches of this context go where they went before."""
         token, self.token = self.token, None
-        if token is None:
-            return
-        try:
-            CURRENT.reset(token)
-        except ValueError:
-            # The end is seen in another context than the beginning, as under ASGI.
-            previous = token.old_value
-            CURRENT.set(previous if isinstance(previous, Strand) else None)
+        if token is not None:
+            leave(token)
 
     def __del__(self) -> None:
         if self.on_abandoned is not None and not isinstance(self, ClosedTrace):
