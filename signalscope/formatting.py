@@ -20,11 +20,6 @@ def milliseconds(ns: float) -> float:
     return round(ns / 1e6, 3)
 
 
-def percent(share: float) -> str:
-    """Return a share from 0 to 1 as "12.3 %"."""
-    return f"{share * 100:.1f} %"
-
-
 def counted(count: int, singular: str, plural: str) -> str:
     """Return "1 call", "2 calls"."""
     return f"{count} {singular if count == 1 else plural}"

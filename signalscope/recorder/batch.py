@@ -18,7 +18,6 @@ class TraceRow:
     status: str
     started_at: datetime
     duration_ns: int
-    correlation_id: str
     tree: Tree
 
 

@@ -200,7 +200,6 @@ class Writer:
                     status=_status(trace),
                     started_at=wall_time(trace.started_ns),
                     duration_ns=trace.ended_ns - trace.started_ns,
-                    correlation_id="",
                     tree=trace.tree,
                 )
             )
@@ -221,7 +220,6 @@ class Writer:
                         status="error" if tree.error_count else "ok",
                         started_at=wall_time(started_ns),
                         duration_ns=dispatch.duration_ns,
-                        correlation_id="",
                         tree=tree,
                     )
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -149,9 +149,6 @@ class Registry:
 
     def _remember(self, signal: Signal, name: str) -> None:
         self._names[id(signal)] = (weakref.ref(signal), name)
-
-    def __iter__(self) -> Iterator[SignalInfo]:
-        return iter(self.signals())
 
 
 def _is_of_installed_app(module_name: str) -> bool:

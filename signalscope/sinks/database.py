@@ -123,7 +123,7 @@ class DatabaseSink:
                 "",
                 "",
                 "",
-                text(trace.correlation_id, 100),
+                "",
                 tree.dispatch_count,
                 tree.call_count,
                 tree.error_count,

@@ -351,7 +351,7 @@ class TroubleTests(StoreTestCase):
         now = datetime.now(UTC)
 
         def batch(name):
-            return Batch(traces=[TraceRow("block", name, "ok", now, 1, "", Tree(1))])
+            return Batch(traces=[TraceRow("block", name, "ok", now, 1, Tree(1))])
 
         first, second = DatabaseSink("default"), DatabaseSink("default")
         try:
