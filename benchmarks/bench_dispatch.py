@@ -9,7 +9,7 @@ from django.db.models.signals import post_init, pre_save
 from django.dispatch import Signal
 
 import signalscope
-from benchmarks.side_by_side import Methods, compare, head, show
+from benchmarks.side_by_side import Methods, compare, finish, head, show
 
 # About what a busy request has.
 COUNT = 150
@@ -106,4 +106,4 @@ def main():
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if main() else 1)
+    finish(main())

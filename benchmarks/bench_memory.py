@@ -10,6 +10,7 @@ if __name__ == "__main__":
 from django.dispatch import Signal
 
 import signalscope
+from benchmarks.side_by_side import finish
 from signalscope.wiring import scope
 
 BAR_MIB = 32
@@ -76,4 +77,4 @@ def main():
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if main() else 1)
+    finish(main())

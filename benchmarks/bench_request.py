@@ -15,14 +15,11 @@ if __name__ == "__main__":
     KIND, RATE = sys.argv[1], float(sys.argv[2])
     configure(SAMPLE_RATE=RATE)
 
-from django.core.wsgi import get_wsgi_application
 from django.dispatch import Signal
-from django.test import RequestFactory
 
 import signalscope
-from benchmarks import receivers
-from benchmarks.models import Customer, Product
-from benchmarks.side_by_side import METHODS, QUICK, Methods, show
+from benchmarks.side_by_side import METHODS, QUICK, Methods, finish, show
+from benchmarks.traffic import fill, make_requests
 
 # (requests per measurement, measurements, requests per turn of the writer, bars of wall and CPU)
 # The writer has a turn every 10 s: these are 10 heavy or 50 light requests per second.
@@ -40,20 +37,10 @@ def main(kind, rate):
     count, measurements, per_turn, bars = PLAN[kind]
     rounds = 2 if QUICK else measurements // PER_ROUND
     wall_bar, cpu_bar = bars[int(rate)]
-    Customer.objects.create(name="customer")
-    Product.objects.bulk_create([Product(name=f"product {n}") for n in range(30)])
-    getattr(receivers, f"connect_{kind}")()
+    fill()
+    requests = make_requests(kind)
     found = Methods()
     methods = {"bare": found.bare, "scoped": found.scoped}
-    application = get_wsgi_application()
-    factory = RequestFactory()
-
-    def requests(number=count):
-        for _ in range(number):
-            environ = factory._base_environ(PATH_INFO=f"/{kind}/", REQUEST_METHOD="GET")
-            response = application(environ, lambda status, headers: None)
-            assert response.status_code == 200
-            response.close()
 
     def switch(which):
         for name in METHODS:
@@ -64,10 +51,10 @@ def main(kind, rate):
         for _ in range(rounds):
             for which in methods:
                 switch(which)
-                requests()
+                requests(count)
                 for _ in range(PER_ROUND):
                     started = clock()
-                    requests()
+                    requests(count)
                     least[which] = min(least[which], clock() - started)
                 signalscope.flush(30)
         return least["bare"], least["scoped"]
@@ -91,4 +78,4 @@ def main(kind, rate):
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if main(KIND, RATE) else 1)
+    finish(main(KIND, RATE))

@@ -6,6 +6,8 @@ from django.dispatch import Signal
 from benchmarks.models import Line, Order, Product
 
 line_added = Signal()
+line_shown = Signal()
+product_shown = Signal()
 
 
 def check_line(sender, instance, **kwargs):
@@ -51,6 +53,14 @@ def remember_state(sender, instance, **kwargs):
     """Hear that a row was read."""
 
 
+def count_view(sender, **kwargs):
+    """Hear that a line or a product was shown."""
+
+
+def recommend(sender, **kwargs):
+    """Hear it, too."""
+
+
 def connect_heavy():
     """Connect what the heavy request runs."""
     pre_save.connect(check_line, sender=Line)
@@ -68,3 +78,12 @@ def connect_heavy():
 def connect_light():
     """Connect what the light request runs: one receiver for each row."""
     post_init.connect(remember_state, sender=Product)
+
+
+def connect_reading():
+    """Connect what the reading request runs: about 95 dispatches and 145 calls."""
+    for model in (Line, Product):
+        post_init.connect(remember_state, sender=model)
+    for signal in (line_shown, product_shown):
+        signal.connect(count_view)
+        signal.connect(recommend)
