@@ -44,8 +44,9 @@ STOP_TIMEOUT_S = 30
 ADDRESSES = """
 Shop:     {base}/
 Admin:    {base}/admin/  (login demo, password demo)
-Signals:  {base}/admin/signalscope/signals/
+Signals:  {base}/admin/signalscope/rollup/signals/
 Traces:   {base}/admin/signalscope/trace/
+Activity: {base}/admin/signalscope/activitylog/
 Toolbar:  on each page of the shop, at the right: the panel "Signalscope"
 
 Serving until Ctrl-C."""
@@ -250,9 +251,16 @@ def show(base: str) -> None:
         "signalscope did not store all requests in time.",
     )
     print(f"{Visitor.request_count} requests. What their receivers took:")
-    for words in (["signalstats", "--limit", "20"], ["signalstats", "--unheard"]):
-        print(f"\n$ manage.py {' '.join(words)}", flush=True)
-        manage(*words)
+    show_command("signalstats", "--limit", "20")
+    show_command("signalstats", "--unheard")
+    print("\nWho did what to the orders:")
+    show_command("signalscope", "activity", "--model", "shop.Order", "--limit", "12")
+
+
+def show_command(*words: str) -> None:
+    """Print a command line and what it prints."""
+    print(f"\n$ manage.py {' '.join(words)}", flush=True)
+    manage(*words)
 
 
 def main() -> int:

@@ -8,9 +8,12 @@ from typing import Any
 import django
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
+from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from signalscope import conf, wiring
+from signalscope.activity.options import find_problems
 from signalscope.exceptions import UnknownSignal
+from signalscope.models import Trace
 from signalscope.registry.signals import Registry
 
 # The versions that the suite runs on.
@@ -42,6 +45,19 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 @register
+def check_tracking(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the TRACK setting names models and fields that there are."""
+    return [
+        Error(
+            sentence,
+            hint='Give labels of models, such as "shop.Order", or globs, such as "shop.*".',
+            id="signalscope.E003",
+        )
+        for sentence in find_problems(conf.get_conf().track)
+    ]
+
+
+@register
 def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that dispatches can be recorded with this Django, and what else is installed."""
     found: list[CheckMessage] = []
@@ -65,3 +81,21 @@ def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
             )
         )
     return found
+
+
+@register
+def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that migrations make the tables in the database that is written to, and only there."""
+    database = conf.get_conf().database
+    allowed = [alias for alias in connections if router.allow_migrate_model(alias, Trace)]
+    # With the default database no router is needed: tables elsewhere are made on request only.
+    if allowed == [database] or (database == DEFAULT_DB_ALIAS and database in allowed):
+        return []
+    return [
+        Warning(
+            f"SIGNALSCOPE['DATABASE'] is {database!r}, but signalscope's tables are made in: "
+            f"{', '.join(allowed) or 'no database'}.",
+            hint='Add "signalscope.routers.SignalscopeRouter" to DATABASE_ROUTERS, as the first.',
+            id="signalscope.W003",
+        )
+    ]

@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from signalscope import formatting, wiring
-from signalscope.conf import get_conf
+from signalscope.conf import get_conf, is_disabled_by_environment
 from signalscope.core.faults import fault
+from signalscope.core.variables import leave
 from signalscope.panel_stats import request_stats
-from signalscope.recorder.strands import CURRENT, Strand, Tap, leave, running_strand
+from signalscope.recorder.strands import CURRENT, Strand, Tap, running_strand, running_trace
 
 # More than the recorder holds before it hands over, so that a long request's trace is still
 # handed over in parts while the panel has its own copy.
@@ -49,7 +50,7 @@ class SignalScopePanel(Panel):
         if self._token is not None or not wiring.is_installed():
             return
         self._tap = Tap(below=running_strand().top, limit=MAX_ITEMS)
-        self._token = CURRENT.set(Strand(self._tap))
+        self._token = CURRENT.set(Strand(self._tap, running_trace()))
 
     def disable_instrumentation(self) -> None:
         """Copy no longer."""
@@ -115,6 +116,8 @@ def _off() -> dict[str, Any]:
     """Return the stats of a request that was not recorded, with the reason."""
     if not apps.is_installed("signalscope"):
         return {"state": "off", "reason": "not_an_app", "problem": ""}
+    if is_disabled_by_environment():
+        return {"state": "off", "reason": "environment", "problem": ""}
     if not get_conf().enabled:
         return {"state": "off", "reason": "disabled", "problem": ""}
     if wiring.is_installed():

@@ -1,201 +1,37 @@
-"""Builds the running parts from the settings and joins them: the only file that knows them all."""
+"""What a project calls: begins and ends recording, and what it can say of its own work."""
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
+from collections.abc import Callable, Collection
 from contextvars import Token
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from django.apps import apps
-from django.db import connections
+from django.db.models import Model
 from django.dispatch import Signal
+from django.utils.translation import gettext as _
 
-from signalscope.conf import NOISE, get_conf
-from signalscope.exceptions import CannotInstrument, UnknownSignal
+from signalscope.activity.entries import make_entry
+from signalscope.activity.options import check_model, make_options
+from signalscope.activity.tracking import tracker
+from signalscope.activity.values import json_value
+from signalscope.conf import DISABLED, get_conf, is_disabled_by_environment
+from signalscope.core.blocks import Block
+from signalscope.core.faults import fault
+from signalscope.exceptions import UnknownSignal
 from signalscope.instrument.patch import Patch
 from signalscope.recorder import strands
-from signalscope.recorder.blocks import Block
-from signalscope.recorder.buffer import Buffer
-from signalscope.recorder.commands import CommandTraces
-from signalscope.recorder.hooks import Told, make_hooks
-from signalscope.recorder.plans import PLANS, Hook, Planner
-from signalscope.recorder.queries import QueryWatcher
-from signalscope.recorder.recorder import SPILL_LENGTH, Recorder
-from signalscope.recorder.rollups import Rollups
+from signalscope.recorder.plans import PLANS
 from signalscope.recorder.traces import Trace
-from signalscope.recorder.transactions import READERS
-from signalscope.recorder.writer import Writer
 from signalscope.registry.signals import registry
+from signalscope.scope import Scope
 
-_COMMAND = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-# These need no database, so they are not given one.
-_WITHOUT_DATABASE = frozenset(
-    {
-        "check",
-        "collectstatic",
-        "compilemessages",
-        "diffsettings",
-        "help",
-        "makemessages",
-        "makemigrations",
-        "startapp",
-        "startproject",
-        "version",
-    }
-)
-# While these run, tables that are missing are no news.
-_MIGRATING = frozenset({"migrate", "showmigrations"})
+# In characters, as many as the table has room for.
+MAX_ACTION = 100
 
-
-# Nothing is stored by a test runner, nor by a command that needs no database. A server that a
-# test starts inherits pytest's variable, but does not import pytest.
-_IS_TEST_RUNNER = _COMMAND == "test" or ("PYTEST_VERSION" in os.environ and "pytest" in sys.modules)
-_STORES_NOTHING = _IS_TEST_RUNNER or _COMMAND in _WITHOUT_DATABASE
-
-
-def is_discarding() -> bool:
-    """
-    Tell whether what is recorded is dropped.
-
-    So it is in a test run, unless the setting asks for it, and in commands without a database.
-    """
-    if not _STORES_NOTHING:
-        # Once per trace. Django's setup_test_environment() puts an outbox there.
-        mail = sys.modules.get("django.core.mail")
-        if mail is None or "outbox" not in mail.__dict__:
-            return False
-    return not get_conf().store_in_tests
-
-
-CONNECTION_CREATED = "django.db.backends.signals.connection_created"
-
-
-class Scope:
-    """The parts of this process, and what install() and uninstall() do with them."""
-
-    def __init__(self) -> None:
-        self._hooks: dict[str, Hook] = {}
-        self.planner = Planner(
-            name_signal=registry.name,
-            find_hook=self._hooks.get,
-            find_reader=READERS.get,
-            on_new=self._start_writer,
-        )
-        self.buffer = Buffer()
-        self.recorder = Recorder(
-            planner=self.planner,
-            buffer=self.buffer,
-            rollups=Rollups(),
-            is_discarding=is_discarding,
-        )
-        self.query_watcher = QueryWatcher(self.recorder.spill, SPILL_LENGTH)
-        self._hooks.update(make_hooks(self.recorder, on_setting=self._setting_changed))
-        self.patch = Patch()
-        self.writer: Writer | None = None
-        # Why Signal is not instrumented, where it should be.
-        self.problem = ""
-        self.configure()
-
-    def configure(self) -> None:
-        """Take over the settings, also when they change while running."""
-        conf = get_conf()
-        self.recorder.sample_rate = conf.effective_sample_rate
-        self.recorder.trace_limit = conf.max_trace_dispatches
-        self.buffer.max_bytes = conf.buffer_bytes
-        if self.writer is not None:
-            self.writer.interval_s = conf.effective_flush_interval_s
-            self.writer.exit_timeout_s = conf.exit_timeout_s
-            self.writer.sink.alias = conf.database
-            # A test database cannot be dropped while somebody is connected to it.
-            self.writer.keeps_connection = not conf.store_in_tests
-        if conf.captures_sql and self.patch.is_installed:
-            self._hooks[CONNECTION_CREATED] = Told(self._connection_created, "connection")
-            self.query_watcher.watch(connections.all(initialized_only=True))
-        else:
-            # Connections may be made for each request: where nobody asks, nothing is done.
-            self._hooks.pop(CONNECTION_CREATED, None)
-            self.query_watcher.unwatch(connections.all(initialized_only=True))
-        # Last, since it makes all plans anew.
-        self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
-
-    def install(self) -> None:
-        """Instrument Signal; where that cannot be done, say why in ``problem``."""
-        # Changes of settings are not seen while nothing is instrumented.
-        get_conf.cache_clear()
-        commands = CommandTraces(self.recorder)
-        try:
-            self.patch.install(
-                self.recorder.helpers(),
-                {
-                    "begin_command": commands.begin_command,
-                    "fail_command": commands.fail_command,
-                    "end_command": commands.end_command,
-                },
-            )
-            self.problem = ""
-        except CannotInstrument as error:
-            self.problem = str(error)
-        self.configure()
-
-    def uninstall(self) -> None:
-        """Leave Signal as it was found."""
-        self.patch.uninstall()
-        self.configure()
-
-    def make_writer(self) -> None:
-        """Build the writer, which needs models: when the apps are ready."""
-        # The one import that cannot stand at the top: it needs models.
-        from signalscope.sinks.database import DatabaseSink
-
-        if self.writer is None:
-            conf = get_conf()
-            self.writer = Writer(
-                self.recorder,
-                DatabaseSink(conf.database),
-                interval_s=conf.effective_flush_interval_s,
-                exit_timeout_s=conf.exit_timeout_s,
-                is_discarding=is_discarding,
-                may_lack_tables=_COMMAND in _MIGRATING,
-            )
-
-    def after_fork(self) -> None:
-        """Begin anew in a forked child: what is held belongs to the parent."""
-        PLANS.clear()
-        strands.LOOSE.clear()
-        self.recorder.forget()
-        if self.writer is not None:
-            self.writer.forget()
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            # A child of multiprocessing ends without atexit; it forgets what was registered
-            # before it began, so this is done when it begins.
-            util.register_after_fork(
-                self, lambda scope: util.Finalize(None, scope.stop, exitpriority=100)
-            )
-
-    def stop(self) -> None:
-        """Store what is left, as the process ends."""
-        if self.writer is not None:
-            self.recorder.abandon_open_traces()
-            self.writer.stop()
-
-    def _start_writer(self) -> None:
-        # Not while apps are loading: Django warns of queries then, and tables may be unknown.
-        if self.writer is not None and apps.ready:
-            self.writer.start()
-
-    def _connection_created(self, connection: Any) -> None:
-        if self.patch.is_installed:
-            self.query_watcher.watch([connection])
-
-    def _setting_changed(self, setting: object) -> None:
-        if setting in ("SIGNALSCOPE", "DEBUG"):
-            get_conf.cache_clear()
-            self.configure()
-
+ModelClass = TypeVar("ModelClass", bound=type[Model])
 
 _scope: Scope | None = None
 
@@ -205,8 +41,12 @@ def scope() -> Scope:
     global _scope  # noqa: PLW0603
     if _scope is None:
         _scope = Scope()
-        os.register_at_fork(after_in_child=_scope.after_fork)
-        atexit.register(_scope.stop)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=_scope.before_fork,
+                after_in_parent=_scope.after_fork_in_parent,
+                after_in_child=_scope.after_fork,
+            )
     return _scope
 
 
@@ -227,18 +67,21 @@ def start() -> None:
         pass
     install()
     scope().make_writer()
+    scope().watch_accounts()
+    scope().attend_end()
 
 
 def install() -> None:
-    """Instrument django.dispatch.Signal, if that is not done already."""
-    scope().install()
+    """Instrument django.dispatch.Signal, unless that is done or the environment forbids it."""
+    if not is_disabled_by_environment():
+        scope().install()
 
 
 def uninstall() -> None:
     """
     Take the instrumentation off Signal.
 
-    What another library put there since stays. What was recorded is stored as usual.
+    What another library put there since stays. What was recorded is stored, and the writer ends.
     """
     scope().uninstall()
 
@@ -246,6 +89,35 @@ def uninstall() -> None:
 def is_installed() -> bool:
     """Tell whether dispatches are being recorded."""
     return _scope is not None and _scope.patch.is_installed
+
+
+def why_off() -> str:
+    """Return why nothing is recorded in this process, and what to do; "" where it is."""
+    if is_disabled_by_environment():
+        return _(
+            "signalscope is switched off: %(name)s=%(value)s is in the environment. "
+            "Remove it, and start the process again."
+        ) % {"name": DISABLED, "value": os.environ[DISABLED]}
+    if not get_conf().enabled:
+        return _(
+            "signalscope is switched off: SIGNALSCOPE['ENABLED'] is False. "
+            "Set it to True, and start the process again."
+        )
+    if is_installed():
+        return ""
+    if problem := scope().problem:
+        return _("signalscope is not recording: %(problem)s. Run: manage.py check") % {
+            "problem": problem
+        }
+    return _(
+        "signalscope is not recording: signalscope.uninstall() was called. "
+        "Call signalscope.install() to record again."
+    )
+
+
+def patched_by() -> list[str]:
+    """Return what somebody else changed in Signal: "Signal.send: package.module.function"."""
+    return _scope.patch.others() if _scope is not None else Patch().others()
 
 
 def register(signal: Signal, *, name: str) -> None:
@@ -275,6 +147,93 @@ def flush(timeout: float | None = None) -> bool:
     return writer is not None and writer.flush(timeout)
 
 
+def log(action: str, /, target: Model | None = None, **details: Any) -> None:
+    """
+    Write an entry of the activity log: signalscope.log("exported report", target=order, rows=5).
+
+    action: what was done, at most 100 characters; one that signalscope logs by itself may be
+    given, too, such as "logged_in" where the project logs in by other means than Django's.
+    target: what it was done to, a model instance.
+    details: anything worth knowing; the values of names such as token are masked.
+    The entry is stored by the writer, also when a transaction that is open now is rolled back.
+    Raises ValueError for an empty or long action, TypeError where target is no model instance.
+    """
+    if not isinstance(action, str) or not 0 < len(action.strip()) <= len(action) <= MAX_ACTION:
+        raise ValueError(
+            f"action is {action!r}; say what was done, in at most {MAX_ACTION} characters"
+        )
+    if not (target is None or isinstance(target, Model)):
+        raise TypeError(
+            f"target is {target!r}; give the model instance that it was done to, "
+            "or leave it out and say it in a keyword argument"
+        )
+    try:
+        if is_installed():
+            entry = make_entry(action, target, details=json_value(details))
+            scope().recorder.note_entries([entry])
+    except Exception as fault_error:  # noqa: BLE001
+        fault("logging an activity", fault_error)
+
+
+@overload
+def track(
+    model: ModelClass,
+    /,
+    *,
+    fields: Collection[str] | None = ...,
+    exclude: Collection[str] = ...,
+    mask: Collection[str] = ...,
+    raw: bool = ...,
+) -> ModelClass: ...
+
+
+@overload
+def track(
+    *,
+    fields: Collection[str] | None = ...,
+    exclude: Collection[str] = ...,
+    mask: Collection[str] = ...,
+    raw: bool = ...,
+) -> Callable[[ModelClass], ModelClass]: ...
+
+
+def track(
+    model: type[Model] | None = None,
+    /,
+    *,
+    fields: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    mask: Collection[str] = (),
+    raw: bool = False,
+) -> Any:
+    """
+    Log what is created, updated and deleted of a model: track(Order, exclude=["note"]).
+
+    It decorates a class, too, with and without options. The model's proxies and multi-table
+    children are tracked with it. What is said of a model later replaces what was said before.
+    fields: names of the fields to log; None for all but those with auto_now.
+    exclude: names of fields to leave out. mask: names of fields whose values are never stored.
+    raw: whether what loaddata saves is logged.
+    Returns the model. Raises TypeError for what is no model, no list of names or no bool,
+    ValueError for an abstract or swapped model and for fields that the model has not.
+    """
+    if model is None:
+        return partial(track, fields=fields, exclude=exclude, mask=mask, raw=raw)
+    options = make_options(model, fields=fields, exclude=exclude, mask=mask, raw=raw)
+    tracker.track(model, options)
+    return model
+
+
+def untrack(model: type[Model]) -> None:
+    """
+    Log no more what is done to a model, nor to its proxies and multi-table children.
+
+    What SIGNALSCOPE["TRACK"] says of the model by its full label stays in force.
+    Raises TypeError and ValueError as track() does.
+    """
+    tracker.track(check_model(model), None)
+
+
 class trace(Block):  # noqa: N801
     """
     Record what is dispatched in a block, or in a function, as one trace.
@@ -290,7 +249,13 @@ class trace(Block):  # noqa: N801
         self._traces: list[Trace | None] = []
 
     def __enter__(self) -> None:
-        self._traces.append(scope().recorder.open_trace("block", self.name))
+        opened = None
+        try:
+            if is_installed():
+                opened = scope().recorder.open_trace("block", self.name)
+        except Exception as fault_error:  # noqa: BLE001
+            fault("opening a block's trace", fault_error)
+        self._traces.append(opened)
 
     def __exit__(
         self,
@@ -299,9 +264,14 @@ class trace(Block):  # noqa: N801
         traceback: TracebackType | None,
     ) -> None:
         opened = self._traces.pop()
-        if opened is not None and kind is not None:
+        if opened is None:
+            return
+        if kind is not None:
             opened.status = "error"
-        scope().recorder.close_trace(opened)
+        try:
+            scope().recorder.close_trace(opened)
+        except Exception as fault_error:  # noqa: BLE001
+            fault("closing a block's trace", fault_error)
 
     def again(self) -> trace:
         """Return another one like this."""

@@ -25,16 +25,16 @@ class ConfTests(SimpleTestCase):
 
     def test_settings_are_forgotten_when_they_change(self):
         """override_settings() reaches the running parts, and back."""
-        before = wiring.scope().recorder.sample_rate
+        before = wiring.scope().recorder.keeping.rate
         with override_settings(SIGNALSCOPE={"SAMPLE_RATE": 0.5, "MAX_TRACE_DISPATCHES": 7}):
-            self.assertEqual(wiring.scope().recorder.sample_rate, 0.5)
+            self.assertEqual(wiring.scope().recorder.keeping.rate, 0.5)
             self.assertEqual(wiring.scope().recorder.trace_limit, 7)
-        self.assertEqual(wiring.scope().recorder.sample_rate, before)
+        self.assertEqual(wiring.scope().recorder.keeping.rate, before)
 
     def test_every_problem_is_said(self):
         """Each wrong value has a sentence with what was given and what is allowed."""
         for value, words in (
-            ({"SAMPLE": 1}, "no key 'SAMPLE'. Allowed: BUFFER_BYTES"),
+            ({"SAMPLE": 1}, "no key 'SAMPLE'. Allowed: ACTIVITY_EXCLUDE, "),
             ({"SAMPLE_RATE": 2}, "from 0 to 1"),
             ({"SAMPLE_RATE": True}, "from 0 to 1"),
             ({"ENABLED": "yes"}, "True or False"),
@@ -43,6 +43,17 @@ class ConfTests(SimpleTestCase):
             ({"DATABASE": "elsewhere"}, "an alias in DATABASES: default"),
             ({"MAX_TRACE_DISPATCHES": 0}, "a whole number above 0"),
             ({"FLUSH_INTERVAL_S": 0}, "a number of seconds above 0"),
+            ({"FLUSH_INTERVAL_S": float("inf")}, "a number of seconds above 0"),
+            ({"SAMPLE_RATES": {"requests": 1}}, "for request, command, task, block, dispatch"),
+            ({"SAMPLE_RATES": {"request:/a*": 2}}, "from 0 to 1"),
+            ({"SLOW_MS": 0}, "milliseconds above 0, or None"),
+            ({"SLOW_QUERY_MS": True}, "milliseconds above 0, or None"),
+            ({"KEEP": "/checkout/*"}, "a list of texts"),
+            ({"KEEP_PER_MINUTE": -1}, "a whole number, 0 or more"),
+            ({"RETAIN_TRACES_DAYS": 0}, "days above 0, or None"),
+            ({"ACTIVITY_RETENTION_DAYS": -1}, "days above 0, or None"),
+            ({"MAX_KEYS": 0}, "a whole number above 0"),
+            ({"UPKEEP": 1}, "True or False"),
             ({"EXIT_TIMEOUT_S": -1}, "0 or more"),
             ("nonsense", "it must be a dict"),
         ):

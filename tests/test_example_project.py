@@ -1,5 +1,7 @@
 """The example project works, and shows what it is there to show."""
 
+import re
+
 import pytest
 
 from tests.browser import example
@@ -35,7 +37,21 @@ def test_demo_twice(database):
         lines = done.stdout.splitlines()
         for words in ("book_in_ledger", "rank_products", "shop.signals.newsletter_requested"):
             assert any(line.startswith(words) for line in lines), done.stdout
+        assert any("anna-" in line and " updated " in line for line in lines), done.stdout
+        assert "  status: Placed → Paid" in lines, done.stdout
         assert "signalscope failed" not in done.stdout
+
+
+def test_demo_addresses(database):
+    """The pages that the demo names exist."""
+    demo = (example.FOLDER / "demo.py").read_text(encoding="utf-8")
+    paths = re.findall(r"{base}(/\S*)", demo)
+    code = f"from django.urls import resolve\nfor path in {paths}: print(resolve(path).view_name)"
+    done = example.run("manage.py", "shell", "--no-imports", "-c", code, database=database)
+    found = done.stdout.split()
+    assert "admin:signalscope_signals" in found
+    assert "admin:signalscope_trace_changelist" in found
+    assert "admin:signalscope_activitylog_changelist" in found
 
 
 def test_demo_port_taken(database):

@@ -33,6 +33,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # So that traces and the activity log tell who it was, and from where.
+    "signalscope.middleware.SignalContextMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -85,3 +87,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+
+SIGNALSCOPE = {
+    # Who changed them, and from what to what. The shop's own models say so themselves.
+    "TRACK": {"stock.StockItem": {"fields": ["quantity", "reorder_level"]}},
+}

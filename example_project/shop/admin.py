@@ -1,6 +1,7 @@
 """The shop in the admin."""
 
 from django.contrib import admin
+from signalscope.admin import SignalScopeHistoryMixin
 
 from shop.models import Order, OrderLine, Product
 
@@ -22,8 +23,8 @@ class OrderLineInline(admin.TabularInline):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
-    """Orders with their lines."""
+class OrderAdmin(SignalScopeHistoryMixin, admin.ModelAdmin):
+    """Orders with their lines; the history of each also has what was done in the shop."""
 
     list_display = ("__str__", "customer", "status", "total", "placed_at")
     list_filter = ("status",)

@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 
+import signalscope
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.urls import reverse
 
 
+@signalscope.track
 class Product(models.Model):
     """Something to buy."""
 
@@ -27,6 +29,7 @@ class Product(models.Model):
         return reverse("shop:product", args=[self.slug])
 
 
+@signalscope.track
 class Order(models.Model):
     """What a customer ordered."""
 

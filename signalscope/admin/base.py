@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from signalscope.conf import get_conf
 from signalscope.formatting import duration
+from signalscope.models import Trace
 
 # Behind these pages a filter finds more than leafing does, and the database reads less.
 MAX_PAGES = 100
@@ -42,10 +49,24 @@ class UncountedPaginator(Paginator):  # type: ignore[type-arg]
         if not 1 <= self.page_number <= MAX_PAGES:
             # More than one page, so that the list looks for this one, and finds none.
             return MAX_PAGES * self.per_page
+        return (self.page_number - 1) * self.per_page + len(self._keys)
+
+    @cached_property
+    def _keys(self) -> list[Any]:
+        """The keys of this page's rows, and of the first one of the next page."""
         start = (self.page_number - 1) * self.per_page
         end = start + self.per_page + (self.page_number < MAX_PAGES)
         rows: Any = self.object_list
-        return start + len(rows.values_list("pk")[start:end])
+        return list(rows.values_list("pk", flat=True)[start:end])
+
+    def page(self, number: int | str) -> Any:
+        """Return a page; the rows before it are passed over by key, not joined to others."""
+        number = self.validate_number(number)
+        if number != self.page_number:
+            return super().page(number)
+        rows: Any = self.object_list
+        shown = rows.filter(pk__in=self._keys[: self.per_page])
+        return self._get_page(shown, number, self)  # type: ignore[attr-defined]
 
     @property
     def is_at_end(self) -> bool:
@@ -55,6 +76,13 @@ class UncountedPaginator(Paginator):  # type: ignore[type-arg]
 
 class NewestFirst(ChangeList):
     """A list by primary key, whatever the address asks for: no other order has an index."""
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        """Return what to filter by; a text that a database refuses leads back to the list."""
+        found: dict[str, Any] = super().get_filters_params(params)
+        if any("\0" in value for values in found.values() for value in values):
+            raise IncorrectLookupParameters
+        return found
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Return the one order."""
@@ -72,7 +100,7 @@ class ReadOnlyAdmin(ModelAdmin):
     extra_lookups: what an address may filter by, beside the filters of the list.
     """
 
-    actions = None
+    actions: Sequence[str] | None = None
     list_per_page = 50
     # "Show all" would read a whole table.
     list_max_show_all = 0
@@ -135,6 +163,51 @@ class ReadOnlyAdmin(ModelAdmin):
         return lookup in allowed
 
 
+class PageAdmin(ReadOnlyAdmin):
+    """
+    Rows with a page that is more than their fields.
+
+    page_template: shows what page_context() returns.
+    """
+
+    page_template: str
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Return what the template needs beside what every admin page needs."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show a row; of one that is gone, Django says so."""
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            redirect: HttpResponse = self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]
+                request, self.opts, object_id
+            )
+            return redirect
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            self.page_template,
+            {
+                **self.admin_site.each_context(request),
+                "title": capfirst(self.opts.verbose_name),
+                "subtitle": str(row),
+                "opts": self.opts,
+                "media": self.media,
+                **self.page_context(request, row),
+                **(extra_context or {}),
+            },
+        )
+
+
 def short(name: str) -> SafeString:
     """Return the last part of a dotted name, with the whole as its title."""
     return format_html('<span title="{}">{}</span>', name, name.rpartition(".")[2] or name)
@@ -154,3 +227,10 @@ def receiver_url(receiver: str) -> str:
 def trace_url(key: int) -> str:
     """Return the address of a trace's page."""
     return reverse("admin:signalscope_trace_change", args=[key])
+
+
+def stored_trace_url(key: int | None) -> str:
+    """Return the address of a trace's page; "" where the trace is not stored."""
+    if key is None or not Trace.objects.using(get_conf().database).filter(pk=key).exists():
+        return ""
+    return trace_url(key)

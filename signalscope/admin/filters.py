@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -26,7 +27,7 @@ PERIODS: dict[str, tuple[timedelta, Promise]] = {
 }
 
 
-class _NameFilter(admin.SimpleListFilter):
+class NameFilter(admin.SimpleListFilter):
     """One name out of those that the registry knows; another one in the address works, too."""
 
     def names(self) -> Iterable[str]:
@@ -48,7 +49,7 @@ class _NameFilter(admin.SimpleListFilter):
         return queryset.filter(**{str(self.parameter_name): self.value()})
 
 
-class SignalFilter(_NameFilter):
+class SignalFilter(NameFilter):
     """The signals of the registry."""
 
     title = _("signal")
@@ -59,7 +60,7 @@ class SignalFilter(_NameFilter):
         return (info.name for info in registry.signals())
 
 
-class SenderFilter(_NameFilter):
+class SenderFilter(NameFilter):
     """All models, and whatever else a receiver is connected to."""
 
     title = _("sender")
@@ -73,7 +74,7 @@ class SenderFilter(_NameFilter):
         yield from (info.sender for info in all_receivers() if info.sender)
 
 
-class ReceiverFilter(_NameFilter):
+class ReceiverFilter(NameFilter):
     """The receivers that are connected in this process."""
 
     title = _("receiver")
@@ -99,11 +100,21 @@ class KeyPeriodFilter(admin.SimpleListFilter):
         period = PERIODS.get(self.value() or "")
         if period is None:
             return queryset
-        return self.newest(queryset, timezone.now() - period[0])
+        return self.newest(queryset, datetime.now(UTC) - period[0])
 
     def newest(self, queryset: QuerySet[Any], since: Any) -> QuerySet[Any]:
         """Keep the rows since a moment."""
         return queryset.filter(pk__gte=first_key(since))
+
+
+class MomentPeriodFilter(KeyPeriodFilter):
+    """The last hours or days, by the field that says when it was."""
+
+    def newest(self, queryset: QuerySet[Any], since: Any) -> QuerySet[Any]:
+        """Keep the rows since a moment."""
+        if not settings.USE_TZ:
+            since = timezone.make_naive(since)
+        return queryset.filter(at__gte=since)
 
 
 class RollupPeriodFilter(KeyPeriodFilter):
@@ -111,4 +122,4 @@ class RollupPeriodFilter(KeyPeriodFilter):
 
     def newest(self, queryset: QuerySet[Any], since: Any) -> QuerySet[Any]:
         """Keep the rows since a moment."""
-        return queryset.filter(period_start__gte=since)
+        return queryset.filter(period_start_s__gte=since.timestamp())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.http import urlencode
 
 from signalscope.admin.filters import PERIODS
+from signalscope.conf import get_conf
 
 DEFAULT = "24h"
 
@@ -25,11 +25,16 @@ class Choice:
 
 
 def chosen(request: HttpRequest) -> tuple[datetime, str]:
-    """Return when the chosen period began, and its name; the last 24 hours for any other."""
+    """
+    Return when the chosen period began, and its name; the last 24 hours for any other.
+
+    The moment is rounded to what is kept at its age.
+    """
     name = request.GET.get("since", DEFAULT)
     if name not in PERIODS:
         name = DEFAULT
-    return timezone.now() - PERIODS[name][0], name
+    since = datetime.now(UTC) - PERIODS[name][0]
+    return get_conf().retention.rounded(since), name
 
 
 def choices(name: str, **query: str) -> list[Choice]:

@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -25,10 +27,12 @@ from signalscope.models import Rollup
 
 
 class RollupAdmin(ReadOnlyAdmin):
-    """Counts of all calls, by period and process."""
+    """Counts of all calls, by period."""
 
     list_display = (
-        "period_start",
+        "period",
+        "period_s",
+        "state",
         "short_signal",
         "short_sender",
         "linked_receiver",
@@ -37,7 +41,26 @@ class RollupAdmin(ReadOnlyAdmin):
         "total_time",
         "longest",
     )
-    list_filter = (RollupPeriodFilter, SignalFilter, SenderFilter, ReceiverFilter)
+    list_filter = (RollupPeriodFilter, "period_s", SignalFilter, SenderFilter, ReceiverFilter)
+    fields = (
+        "period",
+        "period_s",
+        "state",
+        "signal",
+        "sender",
+        "receiver",
+        "call_count",
+        "error_count",
+        "total_ns",
+        "max_ns",
+        "histogram",
+    )
+    readonly_fields = ("period",)
+
+    @admin.display(description=_("period"))
+    def period(self, row: Rollup) -> str:
+        """Return when it began, in the reader's time zone; days begin as those of UTC."""
+        return date_format(timezone.localtime(row.period_start), "DATETIME_FORMAT")
 
     @admin.display(description=_("signal"))
     def short_signal(self, row: Rollup) -> SafeString:

@@ -9,14 +9,12 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from signalscope import wiring
-from signalscope.admin import period
+from signalscope.admin import health, period
 from signalscope.admin.base import receiver_url
 from signalscope.conf import NOISE, get_conf
 from signalscope.formatting import duration, short_names
 from signalscope.registry.builtin import CUSTOM
 from signalscope.stats.coverage import ReceiverCoverage, SignalCoverage, State, coverage
-from signalscope.stats.reports import losses
 
 STATES: dict[State, Promise] = {
     State.CALLED: _("called"),
@@ -39,7 +37,7 @@ FAMILIES: dict[str, Promise] = {
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """Return what the page shows; two queries, whatever it shows."""
+    """Return what the page shows; a fixed number of queries, whatever it shows."""
     conf = get_conf()
     since, name = period.chosen(request)
     found = coverage(
@@ -68,10 +66,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
             bool(signal.unheard) and signal.family == CUSTOM for signal in found
         ),
         "has_calls": any(receiver.count for receiver in receivers),
-        "losses": losses(since=since, using=conf.database),
-        "is_enabled": conf.enabled,
-        "is_installed": wiring.is_installed(),
-        "problem": wiring.scope().problem,
+        "health": health.context(since=since, using=conf.database),
         "flush_interval_s": f"{conf.effective_flush_interval_s:g}",
     }
 

@@ -11,6 +11,8 @@ from weakref import ReferenceType
 from django.dispatch import Signal, dispatcher
 
 SEND_METHODS = ("send", "asend", "send_robust", "asend_robust")
+# What other packages are known to replace, too.
+OTHER_METHODS = ("_live_receivers", "connect", "disconnect", "has_listeners")
 
 
 def is_django_own(function: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand
 from django.db.models.signals import ModelSignal
 from django.dispatch import Signal
 
-from signalscope.core.django_dispatch import SEND_METHODS, is_django_own
+from signalscope.core.django_dispatch import OTHER_METHODS, SEND_METHODS, is_django_own
+from signalscope.core.names import class_label
 from signalscope.exceptions import CannotInstrument
 from signalscope.instrument.command import CommandHelpers, compile_execute
 from signalscope.instrument.source import compile_methods
@@ -50,8 +51,7 @@ class Patch:
                 setattr(Signal, name, method)
             if not is_django_own(method):
                 raise CannotInstrument(
-                    f"Signal.{name} is not Django's own but "
-                    f"{getattr(method, '__module__', '?')}.{getattr(method, '__qualname__', '?')}"
+                    f"Signal.{name} is not Django's own but {_defined_as(method)}"
                 )
         live_receivers = Signal.__dict__["_live_receivers"]
         compiled = compile_methods(
@@ -81,8 +81,35 @@ class Patch:
                 setattr(cls, name, original)
         self._methods.clear()
 
+    def others(self) -> list[str]:
+        """Return which of Signal's methods are neither ours nor Django's, and whose they are."""
+        found = []
+        for name in (*SEND_METHODS, *OTHER_METHODS):
+            method = Signal.__dict__.get(name)
+            _, ours = self._methods.get((Signal, name), (None, None))
+            if method is ours and ours is not None:
+                continue
+            if not is_django_own(method):
+                found.append(f"Signal.{name}: {_defined_as(method)}")
+            elif ours is not None:
+                found.append(f"Signal.{name}: put back as Django made it, so not recorded")
+        return found
+
+    def sends(self) -> tuple[Callable[..., Any], Callable[..., Any]] | None:
+        """Return Signal.send as Django made it, and ours; None while not installed."""
+        return self._methods.get((Signal, "send"))
+
     def _replace(self, cls: type, name: str, ours: FunctionType) -> None:
         original: Any = cls.__dict__[name]
         self._methods[cls, name] = (original, ours)
         self._originals[ours] = original
         setattr(cls, name, ours)
+
+
+def _defined_as(method: object) -> str:
+    """Return where a method comes from, whatever functools.wraps() lets it say of itself."""
+    # wrapt, which agents use, keeps the agent's function there.
+    wrapper = getattr(method, "_self_wrapper", method)
+    if type(wrapper) is FunctionType:
+        return f"{wrapper.__globals__.get('__name__', '?')}.{wrapper.__code__.co_qualname}"
+    return class_label(type(method))

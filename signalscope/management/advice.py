@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import Error, connections
+from django.utils import timezone
 
 from signalscope import wiring
 from signalscope.conf import get_conf
 from signalscope.formatting import counted
 from signalscope.models import Rollup
+from signalscope.stats.reports import Losses
 from signalscope.stats.tallies import Key, Tally
 
 
@@ -43,23 +45,18 @@ def why_empty(
     if newest is not None:
         return (
             f"Nothing was recorded {period}. The newest record is of "
-            f"{newest:%Y-%m-%d %H:%M}; reach further back with --since."
+            f"{timezone.localtime(newest):%Y-%m-%d %H:%M}; reach further back with --since."
         )
     return f"Nothing was recorded yet. {_what_to_do()}"
 
 
 def _what_to_do() -> str:
-    conf = get_conf()
-    if not conf.enabled:
-        return "SIGNALSCOPE['ENABLED'] is False: set it to True."
-    if not wiring.is_installed():
-        problem = wiring.scope().problem
-        return (
-            f"signalscope is not recording{f': {problem}' if problem else ''}. Run: manage.py check"
-        )
+    if why_off := wiring.why_off():
+        return why_off
+    interval_s = get_conf().effective_flush_interval_s
     return (
         "Use the project: open a page or run a command. Each process stores what it recorded "
-        f"every {conf.effective_flush_interval_s:g} s and as it ends; then ask again. "
+        f"every {interval_s:g} s and as it ends; then ask again. "
         "(SAMPLE_RATE does not matter here: statistics count every call.)"
     )
 
@@ -84,6 +81,33 @@ def about_error(using: str, error: Error) -> str:
         f"signalscope's tables in the database {using!r} cannot be read: {given}. "
         f"If a migration is missing, run: manage.py migrate signalscope{option}"
     )
+
+
+def about_losses(lost: Losses, when: str) -> str:
+    """Return what was lost, not kept or not told apart; "" where there is nothing to say."""
+    sentences = []
+    if lost.call_count or lost.trace_count or lost.dispatch_count:
+        sentences.append(
+            f"Lost {when}: {counted(lost.call_count, 'call', 'calls')}, missing in the "
+            f"statistics; {counted(lost.trace_count, 'trace', 'traces')} with "
+            f"{counted(lost.dispatch_count, 'dispatch', 'dispatches')}, missing among the "
+            "stored traces only."
+        )
+    if lost.unkept_count:
+        sentences.append(
+            f"Not stored {when}: {counted(lost.unkept_count, 'trace', 'traces')} beyond "
+            "KEEP_PER_MINUTE that failed, took long or matched KEEP."
+        )
+    if lost.grouped_count:
+        sentences.append(
+            f"Counted under shared names {when}: {counted(lost.grouped_count, 'call', 'calls')} "
+            "beyond MAX_KEYS."
+        )
+    if lost.entry_count or lost.slow_query_count:
+        entries = counted(lost.entry_count, "entry", "entries")
+        queries = counted(lost.slow_query_count, "slow query", "slow queries")
+        sentences.append(f"Lost {when}: {entries} of the activity log, {queries}.")
+    return " ".join(sentences)
 
 
 def spoken(length: timedelta) -> str:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from argparse import ArgumentTypeError
-from datetime import timedelta
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+
+from django.apps import apps
+from django.db import connections, models
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PERIOD = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
@@ -54,3 +60,65 @@ def milliseconds(text: str) -> float:
     if not (math.isfinite(number) and number >= 0):
         raise ArgumentTypeError(f"{text!r} is not allowed; give milliseconds, 0 or more")
     return number
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds, 0 or more; raises ArgumentTypeError for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise ArgumentTypeError(f"{text!r} is not allowed; give seconds, 0 or more")
+    return number
+
+
+def moment(text: str) -> datetime:
+    """
+    Return the aware moment that an age ("30d") or a date ("2026-01-31", "2026-01-31T12:00") names.
+
+    A date without a time zone is in the project's. Raises ArgumentTypeError for any other text
+    and for what is still to come.
+    """
+    now = datetime.now(UTC)
+    if _PERIOD.fullmatch(text):
+        return now - period(text)
+    try:
+        found = parse_datetime(text)
+        if found is None and (day := parse_date(text)) is not None:
+            found = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+        if found is not None and found.tzinfo is None:
+            found = timezone.make_aware(found)
+        if found is not None and found.timestamp() > now.timestamp():
+            raise ArgumentTypeError(f"{text!r} is still to come; give a moment in the past")
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise ArgumentTypeError(
+            f"{text!r} is neither an age nor a date; give one such as 12h, 30d, 2026-01-31 or "
+            "2026-01-31T12:00"
+        )
+    return found
+
+
+def model(text: str) -> type[models.Model]:
+    """
+    Return the model that a label such as "shop.Order" names, in whatever case.
+
+    Raises ArgumentTypeError for any other text; the error names those that read alike.
+    """
+    labels = {found._meta.label_lower: found for found in apps.get_models()}
+    if text.lower() in labels:
+        return labels[text.lower()]
+    near = get_close_matches(text.lower(), labels, n=3, cutoff=0.5) or sorted(labels)[:3]
+    raise ArgumentTypeError(
+        f"{text!r} is no model; give app.Model of an installed app, such as "
+        f"{', '.join(labels[label]._meta.label for label in near)}"
+    )
+
+
+def add_database(parser: ArgumentParser) -> None:
+    """Declare the option that names another database."""
+    parser.add_argument(
+        "--database", choices=sorted(connections), help="default: SIGNALSCOPE['DATABASE']"
+    )

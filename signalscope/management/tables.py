@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +14,11 @@ from typing import Any
 
 WIDTH = 80
 _GAP = 1
-# A cell that a spreadsheet would take for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A cell that a spreadsheet would take for a formula, as it is or once it is trimmed or unquoted.
+# Some take the full-width signs of Asian keyboards for the plain ones.
+_FORMULA = re.compile(r"""[\s"'\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]""")
+# What turns the direction of the text that follows, a terminal's as well as a spreadsheet's.
+_TURNS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 _MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "`": "\\`", "*": "\\*", "<": "&lt;"})
 
 Row = Mapping[str, Any]
@@ -79,7 +83,7 @@ def table_blocks(columns: Sequence[Column], rows: Sequence[Row], width: int = WI
     cells = [[printable(column.text(row[column.key])) for column in across] for row in rows]
     widths = _widths(across, cells, width)
     lines = [_line(across, [column.title for column in across], widths)]
-    lines += [f"  {_cut_end(column.title, width - 2)}".rstrip() for column in below if column.title]
+    lines += [f"  {cut_end(column.title, width - 2)}".rstrip() for column in below if column.title]
     lines.append("-" * min(width, sum(widths) + _GAP * (len(widths) - 1)))
     blocks = ["\n".join(lines)]
     for row, line in zip(rows, cells, strict=True):
@@ -108,6 +112,15 @@ def cut(text: str, width: int) -> str:
     return f"…{text}"
 
 
+def cut_end(text: str, width: int) -> str:
+    """Return the beginning of a text, with "…" after it where there was more."""
+    if text_width(text) <= width:
+        return text
+    while text and text_width(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
 def printable(text: str) -> str:
     """Return a text without what moves the cursor, changes colours or joins another letter."""
     return "".join(
@@ -116,21 +129,34 @@ def printable(text: str) -> str:
     )
 
 
-def _cut_end(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def encodable(text: str, stream: object) -> str:
+    """Return a text as far as a stream's encoding has its letters, "?" for the others."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _harmless(value: object) -> object:
     if not isinstance(value, str):
         return value
-    if value.startswith(_FORMULA_STARTS):
+    if _FORMULA.match(value):
         value = f"'{value}"
     # Before Python 3.13, csv leaves a lone carriage return unquoted: a line break to its readers.
-    return value.replace("\r", "\n")
+    return _plain(value.replace("\r", "\n"))
+
+
+def _plain(text: str) -> str:
+    """Return a text without what moves the cursor or turns the text behind it; lines stay."""
+    return "".join(
+        "?"
+        if (unicodedata.category(letter) == "Cc" and letter not in "\t\n")
+        or unicodedata.bidirectional(letter) in _TURNS
+        else letter
+        for letter in text
+    )
 
 
 def _md_text(text: str) -> str:
-    text = " ".join(text.split()).translate(_MARKDOWN)
+    text = " ".join(_plain(text).split()).translate(_MARKDOWN)
     return text.replace("__", "\\_\\_")
 
 

@@ -1,7 +1,20 @@
 """signalscope's tables: rows, indexes and labels; no logic."""
 
+from signalscope.models.activity import ActivityLog, SlowQuery
+from signalscope.models.lease import Lease
 from signalscope.models.loss import Loss
+from signalscope.models.process import Process
 from signalscope.models.rollup import Rollup
 from signalscope.models.trace import Dispatch, ReceiverCall, Trace
 
-__all__ = ["Dispatch", "Loss", "ReceiverCall", "Rollup", "Trace"]
+__all__ = [
+    "ActivityLog",
+    "Dispatch",
+    "Lease",
+    "Loss",
+    "Process",
+    "ReceiverCall",
+    "Rollup",
+    "SlowQuery",
+    "Trace",
+]

@@ -12,6 +12,9 @@ class Loss(models.Model):
 
     trace_count, dispatch_count: traces not stored as rows, and dispatches in them; roll-ups
     still count these. call_count: calls that are missing in the roll-ups, too.
+    unkept_count: traces that failed, were slow or matched KEEP, beyond KEEP_PER_MINUTE.
+    grouped_count: calls that are counted under a name shared by many, beyond MAX_KEYS.
+    entry_count: entries of the activity log. slow_query_count: slow queries.
     """
 
     at = models.DateTimeField(_("at"))
@@ -19,11 +22,17 @@ class Loss(models.Model):
     trace_count = models.PositiveBigIntegerField(_("traces"))
     dispatch_count = models.PositiveBigIntegerField(_("dispatches"))
     call_count = models.PositiveBigIntegerField(_("calls"))
+    unkept_count = models.PositiveBigIntegerField(_("traces beyond the limit"), default=0)
+    grouped_count = models.PositiveBigIntegerField(_("calls under a shared name"), default=0)
+    entry_count = models.PositiveBigIntegerField(_("activity entries"), default=0)
+    slow_query_count = models.PositiveBigIntegerField(_("slow queries"), default=0)
 
     class Meta:
         verbose_name = _("loss")
         verbose_name_plural = _("losses")
         ordering = ("-id",)
+        # Statistics read those since a moment, pruning those before one.
+        indexes = [models.Index(fields=["at"], name="signalscope_loss_at")]
 
     def __str__(self) -> str:
         return f"{self.process} {self.at}"

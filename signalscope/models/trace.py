@@ -32,12 +32,29 @@ class Trace(models.Model):
         ERROR = "error", _("error")
         UNFINISHED = "unfinished", _("unfinished")
 
+    class Reason(models.TextChoices):
+        """Why it was kept."""
+
+        SAMPLE = "sample", _("sample")
+        ERROR = "error", _("error")
+        SLOW_CALL = "slow call", _("slow call")
+        SLOW_TRACE = "slow trace", _("slow trace")
+        MATCH = "match", _("matches KEEP")
+        ACTIVITY = "activity", _("activity")
+        SLOW_QUERY = "slow query", _("slow query")
+
     id = models.BigIntegerField(_("key"), primary_key=True)
     trigger = models.CharField(_("trigger"), max_length=20, choices=Trigger.choices)
     name = models.CharField(
         _("name"), max_length=255, help_text=_("Method and path, command, or the block's name.")
     )
     status = models.CharField(_("status"), max_length=20, choices=Status.choices)
+    kept_because = models.CharField(
+        _("kept because"), max_length=20, choices=Reason.choices, default=Reason.SAMPLE
+    )
+    is_pinned = models.BooleanField(
+        _("pinned"), default=False, help_text=_("Pinned traces are never pruned.")
+    )
     started_at = models.DateTimeField(_("started at"))
     duration_ns = models.BigIntegerField(_("duration (ns)"))
     user_key = models.CharField(_("user key"), max_length=255, blank=True)
@@ -57,6 +74,16 @@ class Trace(models.Model):
         verbose_name = _("trace")
         verbose_name_plural = _("traces")
         ordering = ("-id",)
+        indexes = [
+            # The list is filtered by these, newest first.
+            models.Index(fields=["status", "id"], name="signalscope_trace_status"),
+            models.Index(fields=["trigger", "id"], name="signalscope_trace_trigger"),
+            # The other traces of a distributed request.
+            models.Index(fields=["correlation_id", "id"], name="signalscope_trace_correlation"),
+            models.Index(fields=["kept_because", "id"], name="signalscope_trace_reason"),
+            # Pruning looks for these, too.
+            models.Index(fields=["is_pinned", "id"], name="signalscope_trace_pinned"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -97,6 +124,7 @@ class Dispatch(models.Model):
         verbose_name = _("dispatch")
         verbose_name_plural = _("dispatches")
         ordering = ("-id",)
+        indexes = [models.Index(fields=["signal", "id"], name="signalscope_dispatch_signal")]
 
     def __str__(self) -> str:
         return f"{self.signal} ({self.sender})"
@@ -143,6 +171,7 @@ class ReceiverCall(models.Model):
         verbose_name = _("receiver call")
         verbose_name_plural = _("receiver calls")
         ordering = ("-id",)
+        indexes = [models.Index(fields=["receiver", "id"], name="signalscope_call_receiver")]
 
     def __str__(self) -> str:
         return self.receiver

@@ -23,11 +23,13 @@ class Part:
 
     trace: None for dispatches outside of any trace.
     is_last: the trace has ended, and nothing of it comes after this.
+    counted: how many dispatches these are, where the roll-ups have counted them; else None.
     """
 
     trace: Trace | None
     items: list[Any]
     is_last: bool
+    counted: int | None = None
 
 
 class Buffer:
@@ -42,6 +44,11 @@ class Buffer:
         self._lock = threading.Lock()
         self._parts: list[Part] = []
         self._bytes = 0
+
+    @property
+    def byte_count(self) -> int:
+        """What the parts take, by the estimate."""
+        return self._bytes
 
     def put(self, part: Part) -> bool:
         """Add a part; False when it does not fit."""

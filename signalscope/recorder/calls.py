@@ -12,7 +12,14 @@ from typing import Any
 from signalscope.core.faults import fault
 from signalscope.core.redact import error_message, error_type
 from signalscope.recorder.plans import Plan
-from signalscope.recorder.strands import CURRENT, Branch, Record, Strand, loose_strands
+from signalscope.recorder.strands import (
+    CURRENT,
+    Branch,
+    Record,
+    Strand,
+    loose_strands,
+    running_trace,
+)
 
 StrandToken = Token[Strand | None]
 
@@ -22,10 +29,18 @@ Opened = tuple[Strand | None, StrandToken | None, list[Any] | None, Record | Non
 # Where the items of a record begin: behind plan, method, in_atomic and the first clock reading.
 FIRST_ITEM = 4
 
+# By dotted path, as core.redact.error_type() gives it.
+CANCELLATIONS = frozenset({"asyncio.exceptions.CancelledError", "GeneratorExit"})
+
+
+def is_error(item: tuple[str, str, str]) -> bool:
+    """Tell whether a noted error is one, not the call's cancellation."""
+    return item[0] == "error" and item[1] not in CANCELLATIONS
+
 
 def enter_thread(strand: Strand) -> tuple[Strand, StrandToken]:
     """Give this thread a strand of its own, where its context came from another thread."""
-    own = Strand(strand.base)
+    own = Strand(strand.base, strand.trace)
     return own, CURRENT.set(own)
 
 
@@ -69,7 +84,7 @@ def abort(record: Record, error: BaseException) -> None:
 
 def enter_sync_part(record: Record) -> StrandToken:
     """Begin the sync part of asend(), in a thread with a copy of the caller's context."""
-    token = CURRENT.set(Strand(record))
+    token = CURRENT.set(Strand(record, running_trace()))
     record.append(("start", perf_counter_ns()))
     return token
 
@@ -92,6 +107,7 @@ def drive(coroutine: Any, record: Record | None) -> Any:
     record.append(branch)
     if type(coroutine) is not CoroutineType:
         return coroutine
+    branch.record = record
     return ReceiverCoroutine(coroutine, branch)
 
 
@@ -108,7 +124,7 @@ class ReceiverCoroutine(collections.abc.Coroutine[Any, Any, Any]):
     def __init__(self, coroutine: Any, branch: Branch) -> None:
         self._coroutine = coroutine
         self._branch = branch
-        self._strand: Strand | None = Strand(branch)
+        self._strand: Strand | None = Strand(branch, running_trace())
 
     def __await__(self) -> ReceiverCoroutine:
         return self

@@ -1,4 +1,4 @@
-"""What some of Django's own signals mean to the recorder: requests, connections, settings."""
+"""What some of Django's own signals mean to the recorder: requests, tasks, settings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from signalscope.recorder.plans import Hook
 from signalscope.recorder.recorder import Recorder
-from signalscope.recorder.strands import CURRENT, Tap
-from signalscope.recorder.traces import Trace
+from signalscope.recorder.requests import RequestOrigin
+from signalscope.recorder.strands import CURRENT
+from signalscope.recorder.traces import Trace, enclosing_trace
 
 
 def make_hooks(
@@ -26,18 +27,16 @@ def make_hooks(
         "django.core.signals.request_finished": RequestFinished(recorder),
         "django.core.signals.got_request_exception": RequestFailed(),
         "django.core.signals.setting_changed": Told(on_setting, "setting"),
+        "django.tasks.signals.task_started": TaskStarted(recorder),
+        "django.tasks.signals.task_finished": TaskFinished(recorder),
     }
 
 
-def open_request_trace() -> Trace | None:
-    """Return the request's trace that is open in the running context."""
+def open_trace_of(trigger: str) -> Trace | None:
+    """Return the trace that is open in the running context, if that trigger began it."""
     strand = CURRENT.get()
-    base = strand.base if strand is not None else None
-    while isinstance(base, Tap):
-        base = base.below
-    if type(base) is Trace and base.trigger == "request":
-        return base
-    return None
+    trace = enclosing_trace(strand.base) if strand is not None else None
+    return trace if type(trace) is Trace and trace.trigger == trigger else None
 
 
 class RequestStarted:
@@ -48,11 +47,12 @@ class RequestStarted:
 
     def before(self, named: dict[str, Any]) -> None:
         """Open the trace; one that is still open on this thread never got its end."""
-        unfinished = open_request_trace()
+        unfinished = open_trace_of("request")
         if unfinished is not None:
             unfinished.status = "unfinished"
             self._recorder.close_trace(unfinished)
-        self._recorder.open_trace("request", lambda: request_name(named))
+        recorder = self._recorder
+        recorder.open_trace("request", origin=RequestOrigin(named, recorder.correlation_headers))
 
     def after(self) -> None:
         """Nothing is left to do."""
@@ -69,7 +69,7 @@ class RequestFinished:
 
     def after(self) -> None:
         """Close the trace."""
-        trace = open_request_trace()
+        trace = open_trace_of("request")
         if trace is not None:
             self._recorder.close_trace(trace)
 
@@ -79,12 +79,45 @@ class RequestFailed:
 
     def before(self, named: dict[str, Any]) -> None:
         """Set the status."""
-        trace = open_request_trace()
+        trace = open_trace_of("request")
         if trace is not None:
             trace.status = "error"
 
     def after(self) -> None:
         """Nothing is left to do."""
+
+
+class TaskStarted:
+    """Begins the trace of a task of django.tasks, in whatever runs it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def before(self, named: dict[str, Any]) -> None:
+        """Open the trace."""
+        self._recorder.open_trace("task", named["task_result"].task.module_path)
+
+    def after(self) -> None:
+        """Nothing is left to do."""
+
+
+class TaskFinished:
+    """Ends the trace of a task."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def before(self, named: dict[str, Any]) -> None:
+        """Note how it went; the dispatch itself still belongs to the trace."""
+        trace = open_trace_of("task")
+        if trace is not None and named["task_result"].status == "FAILED":
+            trace.status = "error"
+
+    def after(self) -> None:
+        """Close the trace."""
+        trace = open_trace_of("task")
+        if trace is not None:
+            self._recorder.close_trace(trace)
 
 
 class Told:
@@ -102,13 +135,18 @@ class Told:
         """Nothing is left to do."""
 
 
-def request_name(named: dict[str, Any]) -> str:
-    """Return "GET /path" of a WSGI environ or an ASGI scope; the query string is left out."""
-    environ, scope = named.get("environ"), named.get("scope")
-    if type(environ) is dict:
-        raw = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-        path = raw.encode("latin-1", "replace").decode("utf-8", "replace")
-        return f"{environ.get('REQUEST_METHOD', '?')} {path or '/'}"
-    if type(scope) is dict:
-        return f"{scope.get('method', '?')} {scope.get('path', '/')}"
-    return "request"
+class Both:
+    """Two hooks of one signal, one after the other."""
+
+    def __init__(self, first: Hook, second: Hook) -> None:
+        self._hooks = first, second
+
+    def before(self, named: dict[str, Any]) -> None:
+        """Act before the dispatch is recorded."""
+        for hook in self._hooks:
+            hook.before(named)
+
+    def after(self) -> None:
+        """Act when it has been recorded."""
+        for hook in self._hooks:
+            hook.after()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import copy
 import threading
 import weakref
 from _thread import get_ident
@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any
 
+from signalscope.context import CONTEXT, Context
+from signalscope.core.correlation import CorrelationHeader
 from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.faults import fault
 from signalscope.recorder import calls
 from signalscope.recorder.buffer import Buffer, Part
+from signalscope.recorder.keeping import SAMPLE, Keeping, longest_ns
+from signalscope.recorder.notes import Entry, Notes, SlowQuery
 from signalscope.recorder.plans import NO_RECEIVERS, PLANS, Plan, Planner
 from signalscope.recorder.rollups import Rollups
 from signalscope.recorder.strands import (
@@ -24,8 +28,9 @@ from signalscope.recorder.strands import (
     Tap,
     loose_strands,
     running_strand,
+    running_trace,
 )
-from signalscope.recorder.traces import Trace
+from signalscope.recorder.traces import Origin, Trace, Traced, enclosing_trace
 from signalscope.recorder.tree import Call, Tree
 
 # So many finished dispatches under one parent are handed over, or folded.
@@ -36,7 +41,7 @@ class Recorder:
     """
     What the instrumented methods report to.
 
-    sample_rate: the share of traces that is kept as rows, 0 to 1, decided as a trace begins.
+    keeping: decides which traces are stored as rows.
     trace_limit: how many nodes a trace may have.
     is_discarding: called; True while nothing is stored (in a test run).
     """
@@ -47,7 +52,6 @@ class Recorder:
         planner: Planner,
         buffer: Buffer,
         rollups: Rollups,
-        sample_rate: float = 1.0,
         trace_limit: int = 1000,
         is_discarding: Callable[[], bool],
     ) -> None:
@@ -55,11 +59,22 @@ class Recorder:
         self.rollups = rollups
         self.trace_limit = trace_limit
         self._planner = planner
-        self.sample_rate = sample_rate
+        self.keeping = Keeping()
+        self.correlation_headers: Sequence[CorrelationHeader] = ()
         self._is_discarding = is_discarding
-        self._random = random.Random()  # noqa: S311
-        self._loose_lock = threading.Lock()
+        self.entries: Notes[Entry] = Notes()
+        self.slow_queries: Notes[SlowQuery] = Notes()
+        # Called when there is something for the writer that no plan was made for.
+        self.on_note: Callable[[], None] = lambda: None
+        # Held while a list is emptied that others may append to, or empty, too.
+        self._lock = threading.Lock()
+        # Threads that may hold a lock of signalscope's. The garbage collector, and handlers of
+        # signals, let them do anything meanwhile: nothing of that may wait for a lock.
+        self.busy: set[int] = set()
         self._open_traces: dict[int, weakref.ref[Trace]] = {}
+        # Those that were deleted before they ended, or ended in a busy thread.
+        self._dropped_traces: list[Trace] = []
+        self.traced = Traced()
         # Traces and dispatches that found no room in the buffer.
         self.lost_traces = 0
         self.lost_dispatches = 0
@@ -164,10 +179,12 @@ class Recorder:
             plan = self.find_plan(signal, sender)
             if plan is None:
                 plan = self.make_plan(signal, sender, sync_receivers, async_receivers)
-            if not plan.is_watched:
-                return None, None
             if plan.hook is not None:
                 plan.hook.before(named)
+            if not plan.is_watched:
+                if plan.hook is not None:
+                    plan.hook.after()
+                return None, None
             in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
             return running_strand().top, [plan, method, in_atomic, perf_counter_ns()]
         except Exception as error:  # noqa: BLE001
@@ -183,21 +200,45 @@ class Recorder:
         except Exception as error:  # noqa: BLE001
             fault("closing the record of an async dispatch", error)
 
+    # Activity and slow queries.
+
+    def note_entries(self, entries: list[Entry]) -> None:
+        """Give entries of the activity log to the writer."""
+        if entries and not self._is_discarding():
+            self.entries.put(entries)
+            self.on_note()
+
+    def note_slow_query(self, query: SlowQuery) -> None:
+        """Give a slow query to the writer."""
+        if not self._is_discarding():
+            self.slow_queries.put([query])
+            self.on_note()
+
+    def attach(self, context: Context) -> None:
+        """Let the running trace say who is behind it."""
+        trace = running_trace()
+        if trace is not None:
+            trace.context = context
+
     # Traces.
 
-    def open_trace(self, trigger: str, name: str | Callable[[], str]) -> Trace | None:
+    def open_trace(
+        self, trigger: str, name: str = "", origin: Origin | None = None
+    ) -> Trace | None:
         """
         Begin a trace in the running context; None where nothing is recorded.
 
-        name: a function is only called for a trace that is kept.
+        origin: tells the name and the correlation id instead; a trace inside another one has
+        that one's id.
         """
-        if running_strand().top is DISCARD:
+        strand = running_strand()
+        if strand.top is DISCARD:
             return None
-        is_kept = self.is_sampled()
-        if callable(name):
-            name = name() if is_kept else ""
-        trace = Trace(trigger, name, is_kept=is_kept)
-        trace.on_abandoned = self._abandoned
+        outer = enclosing_trace(strand.base)
+        correlation_id = outer.find_correlation_id() if outer is not None else ""
+        trace = Trace(trigger, name, correlation_id, origin)
+        trace.on_abandoned = self._drop
+        trace.context = CONTEXT.get()
         self._open_traces[id(trace)] = weakref.ref(trace)
         trace.enter()
         return trace
@@ -207,66 +248,127 @@ class Recorder:
         if trace is None:
             return
         trace.leave()
-        if id(trace) in self._open_traces:
-            self._hand_over_last(trace)
-
-    def is_sampled(self) -> bool:
-        """Decide whether a trace that begins is kept."""
-        return self._random.random() < self.sample_rate
+        self._end(trace)
 
     def abandon_open_traces(self) -> None:
         """Take traces that are still open as the process ends."""
         for reference in list(self._open_traces.values()):
             trace = reference()
             if trace is not None:
-                self._abandoned(trace)
+                self._end(trace, status="unfinished")
 
-    def _abandoned(self, trace: Trace) -> None:
-        """Take a trace whose end was never seen."""
-        trace.status = "unfinished"
-        self._hand_over_last(trace)
+    def _drop(self, trace: Trace) -> None:
+        """
+        Keep for the writer a trace that is being deleted while it is open.
+
+        The garbage collector may call this anywhere, also while this thread holds a lock.
+        """
+        self._open_traces.pop(id(trace), None)
+        if not self._is_discarding():
+            trace.status = "unfinished"
+            trace.close()
+            self._dropped_traces.append(trace)
+
+    def _end(self, trace: Trace, status: str = "") -> None:
+        """End an open trace; only one of several threads that try to does."""
+        if self._open_traces.pop(id(trace), None) is None:
+            return
+        trace.status = status or trace.status
+        trace.close()
+        thread = get_ident()
+        if thread in self.busy:
+            # The writer counts it.
+            self._dropped_traces.append(trace)
+            return
+        self.busy.add(thread)
+        try:
+            self._hand_over_last(trace)
+        finally:
+            self.busy.discard(thread)
 
     def _hand_over_last(self, trace: Trace) -> None:
-        self._open_traces.pop(id(trace), None)
-        trace.close()
-        if trace.is_kept:
-            self._hand_over(Part(trace, list(trace), is_last=True))
-        elif not self._is_discarding():
-            # Counted at once: to keep it for the writer would cost more.
-            self.rollups.add(trace)
-        trace.clear()
+        """Hand over what is left of a trace that is closed, and open to nobody any more."""
+        with self._lock:
+            items = trace[:]
+            trace.clear()
+        if not self._is_discarding():
+            count = None
+            if not self._is_sampled(trace):
+                # Counted at once: to keep it for the writer would cost more.
+                count, error_count = self.rollups.add(items)
+                count_before = trace.held_count + trace.left_out_count
+                self.traced.add(count_before + count, trace.duration_ns)
+                trace.reason = trace.reason or self.keeping.reason(trace, items, error_count)
+            if trace.reason:
+                trace.find_name()
+                trace.find_correlation_id()
+                if trace.context is not None:
+                    trace.actor = trace.context.actor(may_query=False)
+                self._hand_over(Part(trace, items, is_last=True, counted=count))
+        # The request must not live longer for being recorded.
+        trace.origin = trace.context = None
+
+    def _is_sampled(self, trace: Trace) -> bool:
+        if trace.is_sampled is None:
+            trace.is_sampled = self.keeping.is_sampled(trace)
+            if trace.is_sampled:
+                trace.reason = SAMPLE
+        return trace.is_sampled
 
     def forget(self) -> None:
         """Begin anew in a forked child: open traces go on in the parent."""
-        self._loose_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self.busy = set()
         self.rollups.forget()
         self.buffer.forget()
+        self.traced = Traced()
         self.lost_traces = self.lost_dispatches = 0
+        self._dropped_traces = []
+        self.entries.forget()
+        self.slow_queries.forget()
         open_traces, self._open_traces = self._open_traces, {}
         for reference in open_traces.values():
             trace = reference()
             if trace is not None:
-                trace.is_kept = False
                 trace.clear()
                 trace.close()
+
+    def twin(self) -> Recorder:
+        """Return one that works alike and stores nothing, to measure what this one costs."""
+        twin = copy.copy(self)
+        twin.buffer, twin.rollups, twin.traced = Buffer(), Rollups(), Traced()
+        twin.entries, twin.slow_queries = Notes(), Notes()
+        twin._open_traces = {}
+        twin._dropped_traces = []
+        twin.busy = set()
+        twin._is_discarding = lambda: False
+        return twin
 
     # Keeping it bounded.
 
     def spill(self, parent: list[Any]) -> None:
         """Make room in a list that has grown long."""
-        if isinstance(parent, Tap):
-            if len(parent.below) > SPILL_LENGTH:
-                self.spill(parent.below)
-        elif parent is LOOSE:
-            self.hand_over_loose()
-        elif isinstance(parent, Trace):
-            self._hand_over_open(parent)
-        else:
-            self._fold(parent)
+        while isinstance(parent, Tap):
+            parent = parent.below
+        thread = get_ident()
+        if len(parent) <= SPILL_LENGTH or thread in self.busy:
+            return
+        self.busy.add(thread)
+        try:
+            if parent is LOOSE:
+                self.hand_over_loose()
+            elif isinstance(parent, Trace):
+                self._hand_over_open(parent)
+            else:
+                self._fold(parent)
+        finally:
+            self.busy.discard(thread)
 
     def hand_over_all(self) -> None:
-        """Hand over what is finished, also of traces that are still open."""
+        """Hand over what is finished, also of traces that are still open; for the writer."""
         self.hand_over_loose()
+        while self._dropped_traces:
+            self._hand_over_last(self._dropped_traces.pop())
         for reference in list(self._open_traces.values()):
             trace = reference()
             if trace is not None:
@@ -274,25 +376,51 @@ class Recorder:
 
     def hand_over_loose(self) -> None:
         """Hand over the dispatches outside of any trace."""
-        with self._loose_lock:
+        with self._lock:
             items = LOOSE[:]
             del LOOSE[: len(items)]
         if items:
             self._hand_over(Part(None, items, is_last=True))
 
     def _hand_over_open(self, trace: Trace) -> None:
-        with self._loose_lock:
+        """
+        Hand over what an open trace holds.
+
+        Where it is not in the share that is kept, the end may still bring a reason to store it,
+        so that some are held until then, and always those that are a reason themselves.
+        """
+        # Until all is done: its end waits for that, since the reason may be found here.
+        with self._lock:
+            if id(trace) not in self._open_traces:
+                return
             items = trace[:]
             del trace[: len(items)]
-        if items:
-            self._hand_over(Part(trace, items, is_last=False))
+            if not items or self._is_discarding():
+                return
+            if self._is_sampled(trace):
+                self._hand_over(Part(trace, items, is_last=False))
+                return
+            count, error_count = self.rollups.add(items)
+            duration_ns = perf_counter_ns() - trace.started_ns
+            reason = self.keeping.reason_of_items(items, error_count, duration_ns)
+            is_first = bool(reason) and not trace.reason
+            trace.reason = trace.reason or reason
+            if is_first or trace.held_count < self.trace_limit:
+                trace.held_count += count
+                self._hand_over(Part(trace, items, is_last=False, counted=count))
+            else:
+                trace.left_out_count += count
 
     def _hand_over(self, part: Part) -> None:
         if self._is_discarding():
             return
         if not self.buffer.put(part):
             # The roll-ups stay exact: they are counted here and now.
-            count = self.rollups.add(part.items)
+            count = part.counted
+            if count is None:
+                count, _ = self.rollups.add(part.items)
+                if part.trace is not None:
+                    self.traced.add(count, part.trace.duration_ns if part.is_last else None)
             self.lost_dispatches += count
             if part.trace is None:
                 self.lost_traces += count
@@ -314,5 +442,7 @@ class Recorder:
             else:
                 others.append(item)
         self.rollups.add(dispatches)
+        tree.longest_ns = longest_ns(dispatches)
+        tree.signals = self.keeping.signals(dispatches)
         tree.add(dispatches)
         record[first:] = [tree, queries, *others]

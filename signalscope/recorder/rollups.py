@@ -10,14 +10,20 @@ from time import perf_counter_ns
 from typing import Any
 
 from signalscope.core.histogram import BOUNDS_NS, bucket
+from signalscope.recorder.calls import FIRST_ITEM, is_error
 from signalscope.recorder.plans import MAX_PLANS, Plan
 from signalscope.recorder.strands import Branch
+from signalscope.recorder.tree import Tree
 
 PERIOD_S = 60
 _PERIOD_NS = PERIOD_S * 10**9
+# Stands for names that came when there were too many already.
+OTHER = "(other)"
 # Durations that wait to be counted, so that a busy process does not hold many.
-MAX_PENDING = 50_000
+MAX_PENDING = 10_000
 
+# (signal, sender, receiver)
+Name = tuple[str, str, str]
 # (start of the period in s since the epoch, signal, sender, receiver); the receiver is empty in
 # the tally of dispatches that nobody heard.
 Key = tuple[int, str, str, str]
@@ -72,11 +78,15 @@ class Rollups:
     """
     The tallies that are not stored yet.
 
-    max_keys bounds them; what finds no room is counted in lost_calls.
+    max_keys: how many names (signal, sender, receiver) this process counts apart; what comes
+    later is counted under shared ones.
+    max_tallies: how many tallies may wait; what finds no room is counted in lost_calls.
     """
 
-    def __init__(self, max_keys: int = 20_000) -> None:
-        self._max_keys = max_keys
+    def __init__(self, max_keys: int = 5_000, max_tallies: int = 20_000) -> None:
+        self.max_keys = max_keys
+        self._max_tallies = max_tallies
+        self._names: set[Name] = set()
         # Those that keep tallies of the present period.
         self._plans: list[Plan] = []
         self.forget()
@@ -85,6 +95,8 @@ class Rollups:
         """Be empty, with a lock that nobody holds: as new, or in a forked child."""
         self._lock = threading.Lock()
         self._tallies: dict[Key, Tally] = {}
+        # What found no room; counted as lost when the tallies are taken.
+        self._lost = Tally()
         self._start()
         self.lost_calls = 0
 
@@ -94,40 +106,53 @@ class Rollups:
         self._pending_count = 0
         self._period_start = 0
 
-    def add(self, items: Iterable[Any]) -> int:
+    def add(self, items: Iterable[Any]) -> tuple[int, int]:
         """
-        Count all dispatches among the items, and those below them; return how many.
+        Count all dispatches among the items, and those below them.
 
+        Returns how many, and how many calls in them failed.
         The items are from one trace or one turn of the writer; all count in the period of the
         first.
         """
         with self._lock:
             self._turn_to_time_of(items)
+            self._error_count = 0
             count = self._add(items)
             self._pending_count += count
             if self._pending_count > MAX_PENDING:
                 self._pending_count = 0
-                for tally in self._tallies.values():
+                for tally in (*self._tallies.values(), self._lost):
                     tally.settle()
-            return count
+            return count, self._error_count
 
     def take(self) -> dict[Key, Tally]:
         """Return the tallies, settled, and begin anew."""
         with self._lock:
             taken, self._tallies = self._tallies, {}
             self._start()
+            lost, self._lost = self._lost, Tally()
         for tally in taken.values():
             tally.settle()
+        lost.settle()
+        self.lost_calls += lost.call_count
         return taken
 
     def put_back(self, taken: dict[Key, Tally]) -> None:
-        """Add tallies that could not be stored."""
+        """
+        Add tallies that could not be stored.
+
+        Where many wait, those of one hour, then of one day, count in its first minute: rather
+        the time is blurred than calls are lost.
+        """
+        for span_s in (3600, 86400):
+            if len(taken) > self._max_tallies // 2:
+                taken = _blurred(taken, span_s)
         with self._lock:
             for key, tally in taken.items():
                 mine = self._tallies.get(key)
                 if mine is not None:
                     mine.merge(tally)
-                elif len(self._tallies) < self._max_keys:
+                elif len(self._tallies) < self._max_tallies:
                     self._tallies[key] = tally
                 else:
                     self.lost_calls += tally.call_count
@@ -147,11 +172,25 @@ class Rollups:
         for item in items:
             kind = type(item)
             if kind is list:
+                if len(item) == FIRST_ITEM + 1 and type(item[FIRST_ITEM]) is int:
+                    tallies = item[0].tallies
+                    if tallies:
+                        # One call and nothing below it: most are like this.
+                        tallies[0].pending.append(item[FIRST_ITEM] - item[3])
+                        count += 1
+                        continue
                 count += self._add_record(item)
             elif kind is Plan:
                 count += 1
                 self._add_unheard(item)
+            elif kind is Tree:
+                count += self._add_folded(item)
         return count
+
+    def _add_folded(self, tree: Tree) -> int:
+        """Return how many dispatches were folded, whose calls were counted then."""
+        self._error_count += tree.error_count
+        return tree.dispatch_count
 
     def _add_record(self, record: list[Any]) -> int:
         """Count a dispatch and what hangs below it; return how many dispatches that is."""
@@ -184,11 +223,14 @@ class Rollups:
             elif kind is tuple:
                 if item[0] == "error":
                     has_failed = True
+                    self._error_count += 1
                 elif item[0] == "start":
                     started = item[1]
             elif isinstance(item, Branch):
                 count += self._add_branch(item, tallies[branch_index])
                 branch_index += 1
+            elif kind is Tree:
+                count += self._add_folded(item)
         return count
 
     def _add_branch(self, branch: Branch, tally: Tally) -> int:
@@ -196,13 +238,15 @@ class Rollups:
         if len(branch) >= 2 and type(branch[-1]) is int:
             tally.pending.append(branch[-1] - branch[0])
             last_but_one = branch[-2]
-            tally.error_count += type(last_but_one) is tuple and is_error(last_but_one)
+            if type(last_but_one) is tuple and is_error(last_but_one):
+                tally.error_count += 1
+                self._error_count += 1
         return self._add(branch)
 
     def _add_unheard(self, plan: Plan) -> None:
         if not plan.counts_unheard or not plan.is_watched:
             return
-        self._tally((self._period_start, plan.signal, plan.sender_label, "")).call_count += 1
+        self._tally(plan.signal, plan.sender_label, "").call_count += 1
 
     def _turn_to(self, now_ns: int) -> None:
         """Begin the period of the wall clock that a clock reading lies in."""
@@ -221,32 +265,49 @@ class Rollups:
 
     def _tallies_of(self, plan: Plan) -> list[Tally]:
         """Return the tallies of a plan's receivers, which it keeps until the period ends."""
-        key = (self._period_start, plan.signal, plan.sender_label)
         if len(self._plans) >= MAX_PLANS:
             self._forget_plans()
         tallies = [
-            Tally() if is_excluded else self._tally((*key, receiver))
+            Tally() if is_excluded else self._tally(plan.signal, plan.sender_label, receiver)
             for receiver, is_excluded in zip(plan.receivers, plan.is_excluded, strict=True)
         ]
         plan.tallies = tallies
         self._plans.append(plan)
         return tallies
 
-    def _tally(self, key: Key) -> Tally:
+    def _tally(self, signal: str, sender: str, receiver: str) -> Tally:
+        key = (self._period_start, signal, sender, receiver)
         tally = self._tallies.get(key)
         if tally is None:
-            tally = Tally()
-            if len(self._tallies) < self._max_keys:
-                self._tallies[key] = tally
-            else:
-                self.lost_calls += 1
+            key = (self._period_start, *self._known((signal, sender, receiver)))
+            tally = self._tallies.get(key)
+        if tally is None:
+            if len(self._tallies) >= self._max_tallies:
+                return self._lost
+            tally = self._tallies[key] = Tally()
         return tally
 
+    def _known(self, name: Name) -> Name:
+        """Return the name to count under: itself, or one that it shares with others."""
+        signal, _, receiver = name
+        for shared, limit in (
+            (name, self.max_keys),
+            ((signal, OTHER, receiver), 2 * self.max_keys),
+        ):
+            if shared in self._names:
+                return shared
+            if len(self._names) < limit:
+                self._names.add(shared)
+                return shared
+        return OTHER, OTHER, OTHER if receiver else ""
 
-def is_error(item: tuple[str, str, str]) -> bool:
-    """Tell whether a noted error is one, not the call's cancellation."""
-    return item[0] == "error" and item[1] not in CANCELLATIONS
 
-
-# By dotted path, as core.redact.error_type() gives it.
-CANCELLATIONS = frozenset({"asyncio.exceptions.CancelledError", "GeneratorExit"})
+def _blurred(tallies: dict[Key, Tally], span_s: int) -> dict[Key, Tally]:
+    """Return tallies with all periods of a span counted in its first one."""
+    blurred: dict[Key, Tally] = {}
+    for (start_s, signal, sender, receiver), tally in tallies.items():
+        key = (start_s // span_s * span_s, signal, sender, receiver)
+        mine = blurred.setdefault(key, tally)
+        if mine is not tally:
+            mine.merge(tally)
+    return blurred

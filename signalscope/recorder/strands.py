@@ -15,8 +15,12 @@ from __future__ import annotations
 
 import threading
 from _thread import get_ident
-from contextvars import ContextVar, Token
-from typing import Any
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from signalscope.recorder.traces import Trace
 
 # A dispatch under way or finished: [plan, method, in_atomic, started_ns, item, ...]; the items
 # are explained in tree.py.
@@ -31,23 +35,39 @@ class Branch(list[Any]):
     A list that work running elsewhere may outlive: a trace's, or a coroutine receiver's.
 
     Once closed it belongs to the writer, and what still comes goes to LOOSE.
+    record: of the dispatch that called the coroutine receiver, until it has ended.
     """
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "record")
+
+    record: Record | None
 
     def close(self) -> None:
         """Send what is appended from now on to LOOSE."""
+        # Each holds the other: nothing of that is left to the garbage collector.
+        self.record = None
         self.__class__ = ClosedBranch
 
 
+def _leave_as_it_is(items: list[Any]) -> None:
+    """Do nothing: nobody records."""
+
+
 class ClosedBranch(Branch):
-    """A Branch after its close()."""
+    """
+    A Branch after its close().
+
+    make_room: called with LOOSE, makes room there if it has grown long; set by whoever records.
+    """
 
     __slots__ = ()
+    make_room: ClassVar[Callable[[list[Any]], None]] = staticmethod(_leave_as_it_is)
 
     def append(self, item: object) -> None:
         """Let the item be outside of any trace."""
         LOOSE.append(item)
+        # Who appends looks at the length of this list, which stays empty.
+        type(self).make_room(LOOSE)
 
 
 class Discard(list[Any]):
@@ -94,26 +114,18 @@ class Strand:
     thread: the number of the thread it runs in.
     base: the list that it began with; other threads that inherit the context use that one.
     top: the list that dispatches go to now.
+    trace: the trace that all of it belongs to, None outside of any.
     """
 
-    __slots__ = ("base", "thread", "top")
+    __slots__ = ("base", "thread", "top", "trace")
 
-    def __init__(self, base: list[Any]) -> None:
+    def __init__(self, base: list[Any], trace: Trace | None = None) -> None:
         self.thread = get_ident()
         self.base = self.top = base
+        self.trace = trace
 
 
 CURRENT: ContextVar[Strand | None] = ContextVar("signalscope_strand", default=None)
-
-
-def leave(token: Token[Strand | None]) -> None:
-    """Let dispatches of this context go where they went before the token's set()."""
-    try:
-        CURRENT.reset(token)
-    except ValueError:
-        # The end is seen in another context than the beginning, as under ASGI.
-        previous = token.old_value
-        CURRENT.set(previous if isinstance(previous, Strand) else None)
 
 
 class _LooseStrands(threading.local):
@@ -132,5 +144,11 @@ def running_strand() -> Strand:
     if strand is None:
         return loose_strands.strand
     if strand.thread != get_ident():
-        return Strand(strand.base)
+        return Strand(strand.base, strand.trace)
     return strand
+
+
+def running_trace() -> Trace | None:
+    """Return the trace that the running code belongs to, None outside of any."""
+    strand = CURRENT.get()
+    return None if strand is None else strand.trace

@@ -20,8 +20,8 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
+from signalscope.recorder.calls import is_error
 from signalscope.recorder.plans import Plan
-from signalscope.recorder.rollups import is_error
 from signalscope.recorder.strands import Branch
 
 
@@ -202,6 +202,7 @@ class Tree:
     The folded dispatches of a trace, or of a part of it.
 
     limit: how many nodes it may have; what comes later is left out and counted.
+    longest_ns, signals: the longest call, and names, where Recorder._fold() noted them.
     The other counts are of all dispatches, calls and queries, left out or not.
     """
 
@@ -214,6 +215,8 @@ class Tree:
         self.error_count = 0
         self.query_count = 0
         self.left_out_count = 0
+        self.longest_ns = 0
+        self.signals: frozenset[str] = frozenset()
 
     def add(self, items: Iterable[Any]) -> None:
         """Add a trace's items."""

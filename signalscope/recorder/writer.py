@@ -9,39 +9,75 @@ growing pauses, and what cannot wait is counted as lost.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from time import perf_counter_ns
-from typing import Protocol
+from _thread import get_ident
+from collections.abc import Callable, Mapping, Set
+from time import perf_counter_ns, thread_time_ns
+from typing import Any, Protocol
 
-from signalscope.recorder.batch import Batch, LossRow, TraceRow
-from signalscope.recorder.buffer import Part
+from signalscope.core.faults import fault
+from signalscope.core.masks import block_signals
+from signalscope.recorder.batch import Batch
 from signalscope.recorder.recorder import Recorder
 from signalscope.recorder.strands import CURRENT, DISCARD, Strand
-from signalscope.recorder.traces import Trace
-from signalscope.recorder.tree import Tree
+from signalscope.recorder.vitals import Vitals
+from signalscope.recorder.waiting import Waiting
 
 logger = logging.getLogger("signalscope")
 
 MAX_PAUSE_S = 60.0
-# Nodes of traces that wait while the database cannot be written to.
-MAX_WAITING_NODES = 20_000
+# How long a turn waits for transactions of the project's that its own would break.
+MAX_COURTESY_S = 5.0
+_COURTESY_PAUSE_S = 0.005
+# As SQLite, PostgreSQL and MariaDB say it.
+_MISSING = ("no such table", "has no column", "does not exist", "doesn't exist", "Unknown column")
 
 
 class Sink(Protocol):
-    """Where batches go; alias is the database's."""
+    """
+    Where batches go; alias is the database's.
+
+    fork_timeout_s: how long a fork may wait, so that the child does not inherit a connection.
+    """
 
     alias: str
+    fork_timeout_s: float
 
     def write(self, batch: Batch) -> None:
         """Store a batch, whole or not at all; raise when that fails."""
 
+    def report(self, row: Mapping[str, object]) -> None:
+        """Store what this process says of itself, over what it said before."""
+
+    def meet(self, connection: Any) -> None:
+        """Know of a connection of the project's."""
+
+    def would_break(self, besides: Set[int]) -> bool:
+        """
+        Tell whether to write now would break an open transaction of the project's.
+
+        besides: numbers of the threads whose transactions do not count.
+        """
+
     def close(self) -> None:
         """Give up connections; a later write() opens them again."""
+
+    def forget(self) -> None:
+        """Leave connections alone, in a forked child: they are the parent's."""
+
+
+class Upkeep(Protocol):
+    """What looks after the tables, a little at a time; nothing is raised."""
+
+    def turn(self) -> None:
+        """Do some of it, if there is something to do."""
+
+    def end(self) -> None:
+        """Let another process do it, as this one ends."""
+
+    def forget(self) -> None:
+        """Begin anew in a forked child."""
 
 
 class Writer:
@@ -49,7 +85,7 @@ class Writer:
     Stores what a recorder holds, every interval_s and when asked to.
 
     exit_timeout_s: how long the process's end may wait for the last turn.
-    may_lack_tables: missing tables are expected, and not warned of.
+    may_lack_tables: missing tables and columns are expected, and no trouble.
     """
 
     def __init__(
@@ -61,37 +97,55 @@ class Writer:
         exit_timeout_s: float,
         is_discarding: Callable[[], bool],
         may_lack_tables: bool = False,
+        vitals: Vitals | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._recorder = recorder
+        self.waiting = Waiting(recorder)
         self.sink = sink
         self.interval_s = interval_s
         self.exit_timeout_s = exit_timeout_s
         self._is_discarding = is_discarding
         self._may_lack_tables = may_lack_tables
-        self.keeps_connection = True
-        self._waiting = Batch()
-        self._has_warned = False
+        self._vitals = vitals or Vitals()
+        self.upkeep = upkeep
         self._forget_thread()
 
     def _forget_thread(self) -> None:
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._is_stopping = False
+        # Whether the next turn may be the last one, and whether the thread is to end.
+        self._is_last = self._is_stopping = False
         # Turns asked for and done, and whether the last one stored everything.
         self._asked = 0
         self._done = 0
         self._is_clean = True
         self._failures = 0
+        self._has_warned = False
+        # Held during a turn; and while the sink may be connected, or by a thread that forks.
+        self._turn_lock, self._sink_lock = threading.Lock(), threading.Lock()
+        # The threads that take a turn, and that fork.
+        self._turning = self._forking = 0
+        # Threads that wait for a turn: one that the turn waited for would never end.
+        self._askers: set[int] = set()
 
-    def start(self) -> None:
-        """Start the thread, unless it runs or nothing is to be stored."""
+    def start(self) -> bool:
+        """Start the thread, unless it runs or nothing is to be stored; return whether it began."""
         if self._thread is not None or self._is_discarding():
-            return
+            return False
         with self._condition:
-            if self._thread is None and not self._is_stopping:
-                thread = threading.Thread(target=self._run, name="signalscope-writer", daemon=True)
-                self._thread = thread
+            if self._thread is not None or self._is_stopping:
+                return False
+            thread = threading.Thread(target=self._run, name="signalscope-writer", daemon=True)
+            # First, since a signal's handler may come here while the thread begins.
+            self._thread = thread
+            try:
                 thread.start()
+            except RuntimeError:
+                # No thread can begin any more: the interpreter is about to end.
+                self._thread = None
+                return False
+            return True
 
     def flush(self, timeout: float | None = None) -> bool:
         """
@@ -102,161 +156,203 @@ class Writer:
         if self._is_discarding():
             return False
         self.start()
-        thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return False
-        with self._condition:
-            self._asked += 1
-            turn = self._asked
-            self._condition.notify_all()
-            has_ended = self._condition.wait_for(
-                lambda: self._done >= turn or not thread.is_alive(), timeout
-            )
-            return has_ended and self._done >= turn and self._is_clean
+        return self._ask_for_turn(timeout)
 
     def stop(self) -> bool:
-        """End the thread after a last turn; return whether everything is stored."""
+        """
+        End the thread after a last turn; return whether everything is stored.
+
+        Where that fails the thread goes on trying, as long as the process lasts.
+        """
+        deadline = time.monotonic() + self.exit_timeout_s
+        self._is_last = True
+        # A thread if there can be one: Django lets nobody query where an event loop runs.
+        self.start()
+        is_clean = self._ask_for_turn(self.exit_timeout_s)
         thread = self._thread
-        if thread is None:
-            return True
-        is_clean = self.flush(self.exit_timeout_s)
-        with self._condition:
-            self._is_stopping = True
-            self._condition.notify_all()
-        if thread is not threading.current_thread():
-            thread.join(self.exit_timeout_s)
+        if is_clean and thread is not None:
+            with self._condition:
+                self._is_stopping = True
+                self._condition.notify_all()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._is_last = False
         return is_clean
+
+    def _ask_for_turn(self, timeout: float | None) -> bool:
+        """Wait for a turn of the thread; where there is none, take the turn here."""
+        if get_ident() in self._recorder.busy:
+            # A receiver that the turn itself has called, or what runs while a lock is held.
+            return False
+        with self._condition:
+            thread = self._thread
+            if thread is not None:
+                self._asked += 1
+                turn = self._asked
+                self._askers.add(get_ident())
+                self._condition.notify_all()
+                has_ended = self._condition.wait_for(
+                    lambda: self._done >= turn or not thread.is_alive(), timeout
+                )
+                self._askers.discard(get_ident())
+                return has_ended and self._done >= turn and self._is_clean
+            turn = self._asked
+        return self._take_turn(turn)
+
+    def hold(self) -> None:
+        """Wait for the sink to close its connection, as this thread is about to fork."""
+        if self._turning != get_ident() and self._sink_lock.acquire(
+            timeout=self.sink.fork_timeout_s
+        ):
+            self._forking = get_ident()
+
+    def release(self) -> None:
+        """Let the sink connect again."""
+        if self._forking == get_ident():
+            self._forking = 0
+            self._sink_lock.release()
 
     def forget(self) -> None:
         """Begin anew in a forked child: thread and connection are the parent's."""
         self._forget_thread()
-        self._waiting = Batch()
+        self.waiting.forget()
+        self.waiting.trace_rows.unkept_count = 0
+        self._vitals = self._vitals.forget()
+        if self.upkeep is not None:
+            self.upkeep.forget()
+        self.sink.forget()
 
     def _run(self) -> None:
-        CURRENT.set(Strand(DISCARD))
+        block_signals()
         while True:
             with self._condition:
                 self._condition.wait_for(
                     lambda: self._is_stopping or self._asked > self._done, self._pause_s()
                 )
                 if self._is_stopping and self._asked <= self._done:
+                    self._thread = None
+                    self._is_stopping = False
                     break
                 turn = self._asked
-            is_clean = self._turn()
-            with self._condition:
-                self._done, self._is_clean = turn, is_clean
-                self._condition.notify_all()
-        self.sink.close()
+            self._take_turn(turn)
+
+    def _take_turn(self, number: int) -> bool:
+        """Take what is there and store it; no fork comes in between, no connection outlives it."""
+        with self._turn_lock:
+            self._turning = get_ident()
+            self._recorder.busy.add(self._turning)
+            token = CURRENT.set(Strand(DISCARD))
+            try:
+                started_ns = thread_time_ns()
+                has_collected = self._try(self._collect)
+                self._be_courteous()
+                with self._sink_lock:
+                    try:
+                        is_clean = has_collected and self._turn()
+                        self._vitals.worked(thread_time_ns() - started_ns)
+                        with self._condition:
+                            self._done, self._is_clean = number, is_clean
+                            self._condition.notify_all()
+                        self._report()
+                        self._look_after()
+                    finally:
+                        self._close()
+                return is_clean
+            finally:
+                CURRENT.reset(token)
+                self._recorder.busy.discard(self._turning)
+                self._turning = 0
+
+    def _be_courteous(self) -> None:
+        """Wait for the project's transactions, but neither for ever nor as the process ends."""
+        deadline = time.monotonic() + MAX_COURTESY_S
+        while (
+            not self._is_last
+            and self.sink.would_break(self._askers)
+            and time.monotonic() < deadline
+        ):
+            time.sleep(_COURTESY_PAUSE_S)
+
+    def _close(self) -> None:
+        try:
+            self.sink.close()
+        except Exception as error:  # noqa: BLE001
+            fault("closing the writer's connection", error)
 
     def _pause_s(self) -> float:
         if not self._failures:
             return self.interval_s
-        return float(min(self.interval_s * 2**self._failures, MAX_PAUSE_S))
+        # After many days 2**failures would be too large for a float.
+        return float(min(self.interval_s * 2 ** min(self._failures, 20), MAX_PAUSE_S))
+
+    def _report(self) -> None:
+        """Store how this process is, now and then; a failure of this loses nothing."""
+        if self._is_discarding() or not self._vitals.is_due(is_ended=self._is_last):
+            return
+        if self._is_last and self._failures:
+            # The end of the process does not wait for the same trouble twice.
+            return
+        try:
+            self.sink.report(
+                self._vitals.report(
+                    self._recorder,
+                    interval_s=self.interval_s,
+                    waiting_count=self.waiting.batch.node_count,
+                    is_ended=self._is_last,
+                )
+            )
+        except Exception as error:  # noqa: BLE001
+            self._warn(error)
+
+    def _look_after(self) -> None:
+        """Let the tables be looked after: by the thread only, and not while storing fails."""
+        thread = self._thread
+        if (
+            self.upkeep is None
+            or thread is None
+            or thread.ident != get_ident()
+            or self._failures
+            or self._is_discarding()
+        ):
+            return
+        if self._is_last:
+            self.upkeep.end()
+        else:
+            self.upkeep.turn()
+
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Take a step of a turn; return whether that went well."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001
+            self.waiting.put_back()
+            self._failures += 1
+            if not (self._may_lack_tables and is_missing_table(error)):
+                self._vitals.failed(error)
+                self._warn(error)
+            return False
+        return True
 
     def _turn(self) -> bool:
-        """Take what is there and store it; return whether all of it is stored."""
-        try:
-            self._collect()
-            if self._is_discarding():
-                self._waiting = Batch()
-            if not self._waiting:
-                return True
-            self.sink.write(self._waiting)
-        except Exception as error:  # noqa: BLE001
-            self._put_back()
-            self._failures += 1
-            self._warn(error)
+        """Store what waits; return whether all of it is stored."""
+        started = perf_counter_ns()
+        waiting = self.waiting
+        if self._is_discarding():
+            waiting.forget()
+        if not waiting.batch:
+            return True
+        if not self._try(lambda: waiting.store(self.sink.write)):
             return False
-        finally:
-            if not self.keeps_connection:
-                self.sink.close()
-        self._waiting = Batch()
+        self._vitals.stored(waiting.batch, perf_counter_ns() - started)
+        waiting.forget()
         self._failures = 0
         self._has_warned = False
         return True
 
     def _collect(self) -> None:
-        """Move what was recorded to the waiting batch."""
-        recorder, waiting = self._recorder, self._waiting
-        recorder.hand_over_all()
-        for part in recorder.buffer.take():
-            recorder.rollups.add(part.items)
-            if part.trace is None:
-                self._add_loose(part)
-            elif part.trace.is_kept:
-                self._add_part(part.trace, part)
-        waiting.rollups = recorder.rollups.take()
-        waiting.loss = self._loss()
-
-    def _add_part(self, trace: Trace, part: Part) -> None:
-        if trace.tree is None:
-            trace.tree = Tree(self._recorder.trace_limit)
-        trace.tree.add(part.items)
-        if part.is_last:
-            self._add_row(
-                TraceRow(
-                    trigger=trace.trigger,
-                    name=trace.name,
-                    status=_status(trace),
-                    started_at=wall_time(trace.started_ns),
-                    duration_ns=trace.ended_ns - trace.started_ns,
-                    tree=trace.tree,
-                )
-            )
-
-    def _add_loose(self, part: Part) -> None:
-        """Make a trace of each dispatch outside of any, as far as these are kept."""
-        for item in part.items:
-            if not self._recorder.is_sampled():
-                continue
-            tree = Tree(self._recorder.trace_limit)
-            tree.add([item])
-            for dispatch in tree.children.values():
-                started_ns = item[3] if type(item) is list else perf_counter_ns()
-                self._add_row(
-                    TraceRow(
-                        trigger="dispatch",
-                        name=dispatch.signal,
-                        status="error" if tree.error_count else "ok",
-                        started_at=wall_time(started_ns),
-                        duration_ns=dispatch.duration_ns,
-                        tree=tree,
-                    )
-                )
-
-    def _add_row(self, row: TraceRow) -> None:
-        waiting = self._waiting
-        if waiting.node_count + row.tree.node_count > MAX_WAITING_NODES and self._failures:
-            self._recorder.lost_traces += 1
-            self._recorder.lost_dispatches += row.tree.dispatch_count
-            return
-        waiting.traces.append(row)
-        waiting.node_count += row.tree.node_count
-
-    def _loss(self) -> LossRow | None:
-        recorder = self._recorder
-        traces, recorder.lost_traces = recorder.lost_traces, 0
-        dispatches, recorder.lost_dispatches = recorder.lost_dispatches, 0
-        calls, recorder.rollups.lost_calls = recorder.rollups.lost_calls, 0
-        if not (traces or dispatches or calls):
-            return None
-        return LossRow(f"{socket.gethostname()}:{os.getpid()}", traces, dispatches, calls)
-
-    def _put_back(self) -> None:
-        """Keep what could not be stored: the traces wait, the counts add up."""
-        waiting, recorder = self._waiting, self._recorder
-        recorder.rollups.put_back(waiting.rollups)
-        waiting.rollups = {}
-        if waiting.loss is not None:
-            recorder.lost_traces += waiting.loss.trace_count
-            recorder.lost_dispatches += waiting.loss.dispatch_count
-            recorder.rollups.lost_calls += waiting.loss.call_count
-            waiting.loss = None
+        self.waiting.collect(is_storing=not self._failures)
 
     def _warn(self, error: Exception) -> None:
-        """Say once per trouble that storing fails; a fault of our own is reported as one."""
-        if self._may_lack_tables and is_missing_table(error):
-            return
+        """Say once per trouble that storing fails."""
         if not self._has_warned:
             self._has_warned = True
             logger.warning(
@@ -269,19 +365,6 @@ class Writer:
 
 
 def is_missing_table(error: Exception) -> bool:
-    """Tell whether an error of any of the databases says that a table is not there."""
+    """Tell whether an error of any of the databases says that a table or column is not there."""
     text = str(error)
-    return any(words in text for words in ("no such table", "does not exist", "doesn't exist"))
-
-
-def _status(trace: Trace) -> str:
-    assert trace.tree is not None
-    if trace.status == "ok" and trace.tree.error_count:
-        return "error"
-    return trace.status
-
-
-def wall_time(clock_ns: int) -> datetime:
-    """Return the moment of a clock reading, in UTC, by what both clocks say now."""
-    ago_us = (perf_counter_ns() - clock_ns) // 1000
-    return datetime.fromtimestamp(time.time(), UTC) - timedelta(microseconds=ago_us)
+    return any(words in text for words in _MISSING)

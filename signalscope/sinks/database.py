@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
-from django.conf import settings
-from django.db import IntegrityError, connections, models
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    connections,
+    models,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils import timezone
+from django.db.backends.utils import CursorWrapper
 
 from signalscope.core.keys import Keys
-from signalscope.models import Dispatch, Loss, ReceiverCall, Rollup, Trace
-from signalscope.recorder.batch import Batch, LossRow, TraceRow
-from signalscope.recorder.rollups import PERIOD_S, Key, Tally
-from signalscope.recorder.tree import Call
-from signalscope.recorder.tree import Dispatch as DispatchNode
+from signalscope.models import ActivityLog, Dispatch, Loss, ReceiverCall, Rollup, SlowQuery, Trace
+from signalscope.recorder.batch import Batch, Refused
+from signalscope.sinks.process import store_process
+from signalscope.sinks.rows import Row, make_rows
 
 # How often a batch is tried whose keys another process has chosen, too.
 _ATTEMPTS = 3
@@ -26,29 +31,82 @@ class DatabaseSink:
     """
     Stores batches in the database with this alias.
 
-    All calls come from one thread. Errors of the database go to the caller.
+    All calls come from one thread.
     """
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self._connection: BaseDatabaseWrapper | None = None
+        self._inherited: list[BaseDatabaseWrapper] = []
+        self.fork_timeout_s = 1.0
         self._keys = Keys()
+        self._neighbours: WeakSet[BaseDatabaseWrapper] = WeakSet()
 
     def write(self, batch: Batch) -> None:
-        """Store a batch, whole or not at all."""
+        """
+        Store a batch, whole or not at all.
+
+        Raises Refused when it has a row that the database will never take; other errors of the
+        database go to the caller, and the same batch may be stored later.
+        """
         for attempt in range(_ATTEMPTS):
             self._keys.turn()
             try:
-                self._write(batch)
-            except IntegrityError:
+                self._write(batch, keeps_keys=attempt == 0)
+            except BaseException as error:
                 self._roll_back()
-                if attempt == _ATTEMPTS - 1:
+                if not _is_about_rows(error):
                     raise
-            except BaseException:
-                self._roll_back()
-                raise
+                if isinstance(error, IntegrityError) and attempt < _ATTEMPTS - 1:
+                    # Another process may have chosen the same keys.
+                    continue
+                if self._is_other_version():
+                    raise
+                raise Refused(f"{type(error).__qualname__}: {error}") from error
             else:
                 return
+
+    def report(self, row: Mapping[str, Any]) -> None:
+        """Store what the process says of itself, over what it said before."""
+        try:
+            store_process(row, self._open())
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def connected(self) -> Iterator[str]:
+        """
+        Let the ORM use the writer's own connection in a block; give the alias to use.
+
+        Only for the writer's thread, which has no other connection by that alias.
+        """
+        connections[self.alias] = self._open()
+        try:
+            yield self.alias
+        finally:
+            del connections[self.alias]
+
+    def meet(self, connection: BaseDatabaseWrapper) -> None:
+        """
+        Know of a connection of the project's.
+
+        Under SQLite a transaction that has read fails at its first write, without waiting, where
+        another connection writes meanwhile.
+        """
+        if connection.vendor == "sqlite" and connection.alias == self.alias:
+            self._neighbours.add(connection)
+
+    def would_break(self, besides: Set[int]) -> bool:
+        """Tell whether a transaction is open that a write would break."""
+        try:
+            return any(
+                neighbour.in_atomic_block and neighbour._thread_ident not in besides  # type: ignore[attr-defined]
+                for neighbour in self._neighbours
+            )
+        except RuntimeError:
+            # One has just come, or is gone.
+            return True
 
     def close(self) -> None:
         """Close the connection; the next write opens one again."""
@@ -56,25 +114,32 @@ class DatabaseSink:
         if connection is not None:
             connection.close()
 
-    def _write(self, batch: Batch) -> None:
+    def forget(self) -> None:
+        """
+        Leave the connection to the parent, in a forked child.
+
+        To close it, or to let it be collected, would say good-bye on a socket that both share.
+        """
+        if self._connection is not None:
+            self._inherited.append(self._connection)
+            self._connection = None
+
+    def _write(self, batch: Batch, *, keeps_keys: bool) -> None:
         connection = self._open()
-        rows: dict[type[models.Model], list[Sequence[Any]]] = {
-            Trace: [],
-            Dispatch: [],
-            ReceiverCall: [],
-        }
-        for trace in batch.traces:
-            self._add_trace(rows, trace, connection)
-        rows[Rollup] = list(_rollup_rows(batch.rollups, connection))
-        if batch.loss is not None:
-            rows[Loss] = [_loss_row(batch.loss, connection)]
+        # Before the transaction begins: under SQLite the project waits for its end.
+        rows = make_rows(batch, self._keys, connection, keeps_keys=keeps_keys)
         connection.set_autocommit(False)
         with connection.make_cursor(connection.create_cursor()) as cursor:
+            store = _copy if _has_copy(connection, cursor) else insert
             for model, values in rows.items():
                 if values:
-                    cursor.executemany(_insert(model, connection), values)
+                    store(connection, cursor, model, values)
         connection.commit()
-        connection.set_autocommit(True)
+        try:
+            connection.set_autocommit(True)
+        except Exception:  # noqa: BLE001
+            # An error would say that nothing is stored, and it would be stored once more.
+            self._give_up(connection)
 
     def _open(self) -> BaseDatabaseWrapper:
         """Return the writer's own connection, which no other code of the thread sees."""
@@ -85,11 +150,28 @@ class DatabaseSink:
             # With DEBUG, Django logs each statement of a connection; ours are not the project's.
             quiet = type("Quiet", (type(connection),), {"queries_logged": False})
             connection.__class__ = quiet
+            # Nor would a connection from the project's pool be the writer's own.
+            own = {k: v for k, v in connection.settings_dict["OPTIONS"].items() if k != "pool"}
+            connection.settings_dict = {**connection.settings_dict, "OPTIONS": own}
             connection.inc_thread_sharing()
             self._connection = connection
-        self._connection.close_if_unusable_or_obsolete()
+            if connection.vendor == "sqlite":
+                # A child that is forked in a transaction finds the file locked for ever.
+                self.fork_timeout_s = 5.0
         self._connection.ensure_connection()
         return self._connection
+
+    def _is_other_version(self) -> bool:
+        """Tell whether the tables have other columns than this version of signalscope knows."""
+        connection = self._open()
+        with connection.cursor() as cursor:
+            for model in (Trace, Dispatch, ReceiverCall, Rollup, ActivityLog, SlowQuery, Loss):
+                table = model._meta.db_table
+                found = connection.introspection.get_table_description(cursor, table)
+                known = {field.column for field in model._meta.concrete_fields}
+                if {column.name for column in found} != known:
+                    return True
+        return False
 
     def _roll_back(self) -> None:
         """Leave nothing half done; a connection that cannot even do that is given up."""
@@ -100,142 +182,66 @@ class DatabaseSink:
             connection.rollback()
             connection.set_autocommit(True)
         except Exception:  # noqa: BLE001
-            self._connection = None
-            connection.close()
+            self._give_up(connection)
 
-    def _add_trace(
-        self,
-        rows: dict[type[models.Model], list[Sequence[Any]]],
-        trace: TraceRow,
-        connection: BaseDatabaseWrapper,
-    ) -> None:
-        key = self._keys.next()
-        tree = trace.tree
-        rows[Trace].append(
-            (
-                key,
-                trace.trigger,
-                text(trace.name, 255),
-                trace.status,
-                moment(trace.started_at, connection),
-                trace.duration_ns,
-                "",
-                "",
-                "",
-                "",
-                "",
-                tree.dispatch_count,
-                tree.call_count,
-                tree.error_count,
-                tree.query_count,
-                tree.left_out_count,
-            )
-        )
-        self._add_dispatches(rows, key, None, tree.children.values())
-
-    def _add_dispatches(
-        self,
-        rows: dict[type[models.Model], list[Sequence[Any]]],
-        trace_key: int,
-        parent_key: int | None,
-        dispatches: Any,
-    ) -> None:
-        dispatch: DispatchNode
-        for dispatch in dispatches:
-            key = self._keys.next()
-            rows[Dispatch].append(
-                (
-                    key,
-                    trace_key,
-                    parent_key,
-                    dispatch.position,
-                    text(dispatch.signal, 255),
-                    text(dispatch.sender, 255),
-                    dispatch.method,
-                    dispatch.repeat_count,
-                    dispatch.duration_ns,
-                    dispatch.in_atomic,
-                )
-            )
-            for call in dispatch.calls:
-                call_key = self._keys.next()
-                rows[ReceiverCall].append(_call_row(call_key, key, call))
-                if call.children:
-                    self._add_dispatches(rows, trace_key, call_key, call.children.values())
+    def _give_up(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = None
+        connection.close()
 
 
-def _call_row(key: int, dispatch_key: int, call: Call) -> Sequence[Any]:
-    return (
-        key,
-        dispatch_key,
-        call.position,
-        text(call.receiver, 255),
-        call.duration_ns,
-        call.own_ns,
-        call.query_count,
-        call.query_ns,
-        call.repeated_query_count,
-        call.outcome,
-        text(call.error_type, 255),
-        text(call.error_message, 500),
-    )
+def _is_about_rows(error: BaseException) -> bool:
+    """Tell whether an error lies in what is stored, not in the database."""
+    if isinstance(error, DatabaseError):
+        return isinstance(error, DataError | IntegrityError)
+    # Such as an OverflowError of SQLite's driver.
+    return isinstance(error, ValueError | TypeError | ArithmeticError)
 
 
-def _rollup_rows(
-    rollups: dict[Key, Tally], connection: BaseDatabaseWrapper
-) -> Iterator[Sequence[Any]]:
-    histogram = Rollup._meta.get_field("histogram")
-    # One order for all writers, so that they never wait for each other in a circle.
-    for (period_start, signal, sender, receiver), tally in sorted(rollups.items()):
-        if not tally.call_count:
-            continue
-        yield (
-            moment(datetime.fromtimestamp(period_start, UTC), connection),
-            PERIOD_S,
-            text(signal, 255),
-            text(sender, 255),
-            text(receiver, 255),
-            tally.call_count,
-            tally.error_count,
-            tally.total_ns,
-            tally.max_ns,
-            histogram.get_db_prep_save(
-                {str(index): count for index, count in sorted(tally.buckets.items())}, connection
-            ),
-        )
+def _has_copy(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> bool:
+    """Tell whether rows can go in by COPY: PostgreSQL through psycopg 3, not psycopg2."""
+    return connection.vendor == "postgresql" and hasattr(cursor, "copy")
 
 
-def _loss_row(loss: LossRow, connection: BaseDatabaseWrapper) -> Sequence[Any]:
-    now = datetime.now(UTC)
-    return (
-        moment(now, connection),
-        text(loss.process, 255),
-        loss.trace_count,
-        loss.dispatch_count,
-        loss.call_count,
-    )
+def _copy(
+    connection: BaseDatabaseWrapper,
+    cursor: CursorWrapper,
+    model: type[models.Model],
+    rows: Sequence[Row],
+) -> None:
+    table, columns = _target(model, connection)
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with connection.wrap_database_errors, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
-def _insert(model: type[models.Model], connection: BaseDatabaseWrapper) -> str:
-    """Return the INSERT of a model's columns, in the order of its fields, without an auto key."""
-    quote = connection.ops.quote_name
-    fields = [f for f in model._meta.concrete_fields if not isinstance(f, models.AutoField)]
-    columns = ", ".join([quote(str(f.column)) for f in fields])
-    places = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608
+def insert(
+    connection: BaseDatabaseWrapper,
+    cursor: CursorWrapper,
+    model: type[models.Model],
+    rows: Sequence[Row],
+) -> None:
+    """Insert rows without making instances, which would send signals to the project."""
+    table, columns = _target(model, connection)
+    places = ", ".join(["%s"] * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+    if len(rows) == 1:
+        # Under PostgreSQL, executemany() takes more than one round trip.
+        cursor.execute(statement, rows[0])
+    else:
+        cursor.executemany(statement, rows)
 
 
-def text(value: str, max_length: int) -> str:
-    """Return text that every database takes: cut, without NUL and lone surrogates."""
-    if len(value) > max_length:
-        value = value[: max_length - 1] + "…"
-    if value.isascii():
-        return value.replace("\0", "") if "\0" in value else value
-    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+# One vendor quotes names alike on all connections. Looked up for each entry of a tracked model.
+_targets: dict[tuple[type[models.Model], str], tuple[str, list[Any]]] = {}
 
 
-def moment(value: datetime, connection: BaseDatabaseWrapper) -> Any:
-    """Return a moment as the database takes it."""
-    if not settings.USE_TZ:
-        value = timezone.make_naive(value)
-    return connection.ops.adapt_datetimefield_value(value)
+def _target(model: type[models.Model], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    """Return a model's table and its columns in the order of rows, quoted."""
+    found = _targets.get((model, connection.vendor))
+    if found is None:
+        quote = connection.ops.quote_name
+        fields = [f for f in model._meta.concrete_fields if not isinstance(f, models.AutoField)]
+        found = quote(model._meta.db_table), [quote(str(f.column)) for f in fields]
+        _targets[model, connection.vendor] = found
+    return found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Sum
+from django.utils import timezone
 
 from signalscope.core.names import matches
 from signalscope.models import Loss
@@ -52,14 +54,21 @@ class Losses:
     What was recorded and could not be kept.
 
     trace_count, dispatch_count: missing as rows; call_count: missing in the statistics, too.
+    unkept_count: traces that failed, were slow or matched KEEP, beyond KEEP_PER_MINUTE;
+    grouped_count: calls that are counted under a name shared by many, beyond MAX_KEYS.
+    entry_count: entries of the activity log; slow_query_count: slow queries.
     """
 
     trace_count: int
     dispatch_count: int
     call_count: int
+    unkept_count: int
+    grouped_count: int
+    entry_count: int
+    slow_query_count: int
 
     def __bool__(self) -> bool:
-        return bool(self.trace_count or self.dispatch_count or self.call_count)
+        return any(astuple(self))
 
 
 SORTS: Mapping[str, Callable[[ReceiverStat], float]] = {
@@ -162,15 +171,17 @@ def losses(*, since: datetime | None, using: str) -> Losses:
     """Return what was lost since a moment, in one query."""
     rows = Loss.objects.using(using).order_by()
     if since is not None:
-        rows = rows.filter(at__gte=since)
-    sums = rows.aggregate(
-        traces=Sum("trace_count"), dispatches=Sum("dispatch_count"), calls=Sum("call_count")
-    )
-    return Losses(
-        trace_count=int(sums["traces"] or 0),
-        dispatch_count=int(sums["dispatches"] or 0),
-        call_count=int(sums["calls"] or 0),
-    )
+        rows = rows.filter(at__gte=as_stored(since))
+    names = [field.name for field in fields(Losses)]
+    sums = rows.aggregate(**{f"sum_of_{name}": Sum(name) for name in names})
+    return Losses(**{name: int(sums[f"sum_of_{name}"] or 0) for name in names})
+
+
+def as_stored(moment: datetime) -> datetime:
+    """Return a moment as fields of models have it: without a time zone where USE_TZ is False."""
+    if moment.tzinfo is not None and not settings.USE_TZ:
+        return timezone.make_naive(moment)
+    return moment
 
 
 def _is_wanted(

@@ -1,17 +1,22 @@
-"""Adds up roll-up rows: one tally per (signal, sender, receiver)."""
+"""Adds up roll-up rows: one tally per (signal, sender, receiver), each call counted once."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from signalscope.core.histogram import percentile_ns
+from django.db.models import Q, QuerySet
+
+from signalscope.core.histogram import LENGTH, add_packed, percentile_ns
+from signalscope.core.retention import DAY_S, HOUR_S, MINUTE_S
 from signalscope.models import Rollup
 
 # (signal, sender, receiver); the receiver is "" where nobody heard the dispatch.
 Key = tuple[str, str, str]
 
-_COLUMNS = (
+COLUMNS = (
     "signal",
     "sender",
     "receiver",
@@ -31,23 +36,26 @@ class Tally:
     errors: int = 0
     total_ns: int = 0
     max_ns: int = 0
-    buckets: dict[int, int] = field(default_factory=dict)
+    # Calls by bucket, of all of them: rows are added up fast so.
+    _counts: list[int] = field(default_factory=lambda: [0] * LENGTH)
 
-    def add(
-        self, count: int, errors: int, total_ns: int, max_ns: int, buckets: dict[int, int]
-    ) -> None:
-        """Add the figures of a row, or of another tally."""
+    def add(self, count: int, errors: int, total_ns: int, max_ns: int, stored: Any) -> None:
+        """Add the figures of a row; stored: its histogram."""
         self.count += count
         self.errors += errors
         self.total_ns += total_ns
-        self.max_ns = max(self.max_ns, max_ns)
-        mine = self.buckets
-        for index, calls in buckets.items():
-            mine[index] = mine.get(index, 0) + calls
+        if max_ns > self.max_ns:
+            self.max_ns = max_ns
+        add_packed(self._counts, stored)
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
-        self.add(other.count, other.errors, other.total_ns, other.max_ns, other.buckets)
+        self.add(other.count, other.errors, other.total_ns, other.max_ns, [0, *other._counts])
+
+    @property
+    def buckets(self) -> dict[int, int]:
+        """Calls by bucket, of those that have any."""
+        return {index: calls for index, calls in enumerate(self._counts) if calls}
 
     @property
     def mean_ns(self) -> int:
@@ -56,47 +64,79 @@ class Tally:
 
     def percentile_ns(self, share: float) -> int:
         """Return the duration below which a share of the calls fell, else the longest."""
-        if not sum(self.buckets.values()):
-            return self.max_ns
-        return percentile_ns(self.buckets, share, self.max_ns)
+        buckets = self.buckets
+        return percentile_ns(buckets, share, self.max_ns) if buckets else self.max_ns
 
 
 def read_tallies(
     since: datetime | None, *, using: str, receiver: str | None = None
 ) -> dict[Key, Tally]:
     """
-    Return the tallies of all periods that began at a moment or later, in one query.
+    Return the tallies of all calls since a moment, in one query.
 
-    since: rounded down to the minute, as periods begin with one; None reads everything.
+    since: rounded down to the minute. A moment of which minutes or hours are no longer kept must
+    have been rounded to what is, by core.retention. None reads everything.
     receiver: read no rows but those of this one.
     """
-    rows = Rollup.objects.using(using).order_by()
-    if since is not None:
-        rows = rows.filter(period_start__gte=since.replace(second=0, microsecond=0))
+    rows = _rows(since, using)
     if receiver is not None:
         rows = rows.filter(receiver=receiver)
     tallies: dict[Key, Tally] = {}
-    for signal, sender, name, *figures, histogram in rows.values_list(*_COLUMNS).iterator():
+    for row in rows.values_list(*COLUMNS).iterator():
+        signal, sender, name, count, errors, total_ns, max_ns, histogram = row
         key = (signal, sender, name)
         tally = tallies.get(key)
         if tally is None:
             tally = tallies[key] = Tally()
-        count, errors, total_ns, max_ns = figures
-        tally.add(count, errors, total_ns, max_ns, _buckets(histogram))
+        tally.add(count, errors, total_ns, max_ns, histogram)
     return tallies
+
+
+def _rows(since: datetime | None, using: str) -> QuerySet[Rollup]:
+    """
+    Return rows that have each call since a moment once, of periods as long as can be.
+
+    What is merged is left out where the longer period, which has it, too, is read. Each
+    condition is a range of the index; as all is one statement, what compaction does meanwhile is
+    seen wholly or not at all.
+    """
+    state = Rollup.State
+    rows = Rollup.objects.using(using).order_by()
+    start_s = math.floor(since.timestamp()) // MINUTE_S * MINUTE_S if since is not None else 0
+    hour_s = -(-start_s // HOUR_S) * HOUR_S
+    day_s = -(-start_s // DAY_S) * DAY_S
+    return rows.filter(
+        Q(period_s=DAY_S, state=state.WHOLE, period_start_s__gte=day_s)
+        | Q(period_s=HOUR_S, state=state.WHOLE, period_start_s__gte=hour_s)
+        | Q(
+            period_s=HOUR_S,
+            state=state.MERGED,
+            period_start_s__gte=hour_s,
+            period_start_s__lt=day_s,
+        )
+        | Q(period_s=MINUTE_S, state=state.DELTA, period_start_s__gte=start_s)
+        | Q(period_s=MINUTE_S, state=state.WHOLE, period_start_s__gte=start_s)
+        | Q(
+            period_s=MINUTE_S,
+            state=state.MERGED,
+            period_start_s__gte=start_s,
+            period_start_s__lt=hour_s,
+        )
+    )
 
 
 def newest_period(using: str) -> datetime | None:
     """Return when the newest roll-up's period began, None when there is none."""
-    rows = Rollup.objects.using(using).order_by("-id").values_list("period_start", flat=True)
-    return rows.first()
+    rows = Rollup.objects.using(using).order_by("-period_start_s")
+    # Of each length and state, the last entry of the index.
+    found = (
+        rows.filter(period_s=period_s, state=state).only("period_start_s").first()
+        for period_s in Rollup.Period.values
+        for state in Rollup.State.values
+    )
+    newest = max((row for row in found if row is not None), key=_start, default=None)
+    return newest.period_start if newest is not None else None
 
 
-def _buckets(histogram: object) -> dict[int, int]:
-    """Read a stored histogram; what is none counts nothing."""
-    if not isinstance(histogram, dict):
-        return {}
-    try:
-        return {int(index): int(calls) for index, calls in histogram.items()}
-    except (TypeError, ValueError):
-        return {}
+def _start(row: Rollup) -> int:
+    return row.period_start_s

@@ -7,7 +7,7 @@ import sys
 from django.test import SimpleTestCase
 
 from tests.admin.base import MODELS, AdminTestCase, address
-from tests.stats.rows import call, dispatch, rollup, trace
+from tests.stats.rows import call, dispatch, entry, rollup, slow_query, trace
 
 WITHOUT_ADMIN = """
 import django
@@ -33,6 +33,7 @@ class AccessTests(AdminTestCase):
         a_dispatch = dispatch(of)
         pages = {"trace": of, "dispatch": a_dispatch, "receivercall": call(a_dispatch)}
         pages["rollup"] = rollup(1000)
+        pages |= {"activitylog": entry(), "slowquery": slow_query()}
         yield from (address(f"{name}_change", row.pk) for name, row in pages.items())
         yield from (address(f"{name}_changelist") for name in MODELS)
         yield from (address(name) for name in ("signals", "receiver"))

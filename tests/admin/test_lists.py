@@ -10,7 +10,17 @@ from django.utils.html import escape
 from signalscope.admin.base import MAX_PAGES, UncountedPaginator
 from signalscope.models import Loss, Rollup
 from tests.admin.base import MODELS, AdminTestCase, address
-from tests.stats.rows import HOSTILE, RECEIVER, SIGNAL, call, dispatch, rollup, trace
+from tests.stats.rows import (
+    HOSTILE,
+    RECEIVER,
+    SIGNAL,
+    call,
+    dispatch,
+    entry,
+    rollup,
+    slow_query,
+    trace,
+)
 
 
 def fill(count):
@@ -18,6 +28,8 @@ def fill(count):
     for number in range(count):
         call(dispatch(trace(name=f"GET /{number}")), receiver=f"r{number}")
         rollup(1000, receiver=f"r{number}")
+        entry(object_key=str(number), actor_key=str(number))
+        slow_query(trace_key=number)
         Loss.objects.create(
             at=timezone.now(), process="p", trace_count=1, dispatch_count=1, call_count=1
         )
@@ -90,6 +102,9 @@ class ListTests(AdminTestCase):
             ("receivercall", "outcome__exact=error", 200),
             ("rollup", "receiver=unheard.of", 200),
             ("trace", "since=never", 200),
+            ("activitylog", "actor_label__icontains=x", 400),
+            ("activitylog", "object_key__exact=5&object_type__in=shop.Order,shop.Item", 200),
+            ("slowquery", "sql__contains=x", 400),
         ):
             with self.subTest(query):
                 self.get(f"{address(f'{model}_changelist')}?{query}", status=status)
@@ -105,6 +120,8 @@ class ListTests(AdminTestCase):
             ("rollup", f"signal={SIGNAL}&since=24h", "(nobody)", "Nothing matches"),
             ("rollup", "since=1h", 'title="r0"', "(nobody)"),
             ("dispatch", "sender=shop.Item", "Nothing matches", "result_list"),
+            ("activitylog", "q=5", "Nothing matches", "Nothing is logged yet"),
+            ("activitylog", "trace_key__exact=5", "Nothing matches", "Nothing is logged yet"),
         ):
             with self.subTest(query):
                 page = self.get(f"{address(f'{model}_changelist')}?{query}")
@@ -113,9 +130,14 @@ class ListTests(AdminTestCase):
 
     def test_empty_lists_say_what_to_do(self):
         """Without rows, a list says why and what to do next."""
+        expected = {
+            "loss": "Nothing was lost",
+            "activitylog": "signalscope.track(Order)",
+            "slowquery": "SLOW_QUERY_MS",
+        }
         for name in MODELS:
             page = self.get(address(f"{name}_changelist"))
-            self.assertIn("Nothing was lost" if name == "loss" else "Use the project", page)
+            self.assertIn(expected.get(name, "Use the project"), page)
 
     def test_hostile_texts_are_escaped(self):
         """Names and messages cannot become markup."""
@@ -123,7 +145,9 @@ class ListTests(AdminTestCase):
             of = dispatch(trace(name=text, user_label=text), signal=text, sender=text)
             row = call(of, receiver=text, outcome="error", error_type=text, error_message=text * 9)
             rollup(1000, signal=text, sender=text, receiver=text)
+            slow = slow_query(sql=text, signal=text, sender=text, receiver=text, using=text)
             pages = [address(f"{name}_changelist") for name in MODELS]
+            pages.append(address("slowquery_change", slow.pk))
             pages += [address("receivercall_change", row.pk), address("dispatch_change", of.pk)]
             for url in pages:
                 self.assertNotIn("<script>alert", self.get(url))
@@ -163,3 +187,29 @@ class UncountedPaginatorTests(SimpleTestCase):
         self.assertEqual((paginator.count, paginator.is_at_end), (MAX_PAGES * 10, True))
         with self.assertRaises(EmptyPage):
             self.paginator(100_000, MAX_PAGES + 1).page(MAX_PAGES + 1)
+
+
+class RollupListTests(AdminTestCase):
+    """Periods as people read them."""
+
+    def test_period_in_local_time_with_its_length(self):
+        """A period begins in the project's time zone, and its length and state are named."""
+        row = rollup(1000)
+        Rollup.objects.filter(pk=row.pk).update(
+            period_start_s=1_774_742_400, period_s=3600, state=Rollup.State.MERGED
+        )
+        for use_tz in (True, False):
+            with self.settings(USE_TZ=use_tz, TIME_ZONE="Europe/Berlin"):
+                page = self.get(address("rollup_changelist"))
+                self.assertIn("March 29, 2026, 1 a.m.", page)
+                self.assertIn("March 29, 2026, 1 a.m.", self.get(address("rollup_change", row.pk)))
+            self.assertIn('">hour<', page)
+            self.assertIn("merged", page)
+
+    def test_filter_by_length(self):
+        """Only rows of one length are shown."""
+        rollup(1000, receiver="a.minute")
+        Rollup.objects.filter(pk=rollup(1000, receiver="a.day").pk).update(period_s=86_400)
+        page = self.get(f"{address('rollup_changelist')}?period_s__exact=86400")
+        self.assertIn('title="a.day"', page)
+        self.assertNotIn('title="a.minute"', page)

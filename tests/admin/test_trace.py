@@ -3,7 +3,7 @@
 import html5lib
 
 from tests.admin.base import AdminTestCase, address
-from tests.stats.rows import HOSTILE, RECEIVER, call, dispatch, trace
+from tests.stats.rows import HOSTILE, RECEIVER, call, dispatch, entry, slow_query, trace
 
 
 class TracePageTests(AdminTestCase):
@@ -48,17 +48,32 @@ class TracePageTests(AdminTestCase):
             self.assertIn(text, page)
         self.assertIn(f"{address('receiver')}?receiver={RECEIVER}", page)
 
-    def test_three_queries_for_any_tree(self):
-        """A tree of 1 and of 50 dispatches takes the same queries, three of them its own."""
+    def test_others_with_the_same_correlation_id(self):
+        """The id links to the traces that have it, whatever characters are in it."""
+        shared = "a&b=c <script>+ü"
+        of = trace(correlation_id=shared, name="GET /one")
+        trace(correlation_id=shared, name="GET /two")
+        trace(correlation_id="a", name="GET /three")
+        links = html5lib.parse(self.page(of), namespaceHTMLElements=False).iter("a")
+        (target,) = [a.get("href") for a in links if a.text == shared]
+        listed = self.get(target)
+        self.assertIn("GET /one", listed)
+        self.assertIn("GET /two", listed)
+        self.assertNotIn("GET /three", listed)
+
+    def test_five_queries_for_any_tree(self):
+        """1 and 50 dispatches, entries and slow queries take the same queries, five of them own."""
         counts = []
         for size in (1, 50):
             of = trace()
             parent = None
             for number in range(size):
                 parent = call(dispatch(of, parent, position=number))
+                entry(trace_key=of.pk)
+                slow_query(trace_key=of.pk)
             queries = self.queries(address("trace_change", of.pk))
             counts.append(len(queries))
-            self.assertEqual(sum("signalscope_" in query for query in queries), 3)
+            self.assertEqual(sum("signalscope_" in query for query in queries), 5)
         self.assertEqual(len(set(counts)), 1)
 
     def test_markup_is_well_formed_and_safe(self):
@@ -75,6 +90,48 @@ class TracePageTests(AdminTestCase):
         self.assertNotIn("style=", main)
         parser = html5lib.HTMLParser(strict=True)
         parser.parseFragment(main.replace("\x1b", ""))
+
+    def test_activity_and_slow_queries(self):
+        """What was done in the trace, and its slow queries, stand below the tree."""
+        of = trace()
+        done = entry(trace_key=of.pk, object_label="Order 5", changes={"status": ["new", "paid"]})
+        slow = slow_query(trace_key=of.pk)
+        entry(trace_key=of.pk + 1, object_label="Order 6")
+        page = self.page(of)
+        for text in (
+            address("activitylog_change", done.pk),
+            "Order 5",
+            "status: new → paid",
+            address("slowquery_change", slow.pk),
+            "1.20 s",
+            "SELECT id FROM shop_order",
+        ):
+            self.assertIn(text, page)
+        self.assertNotIn("Order 6", page)
+
+    def test_more_activity_than_the_page_shows(self):
+        """The page shows the first hundred entries, and leads to all of them."""
+        of = trace()
+        for number in range(102):
+            entry(trace_key=of.pk, object_label=f"Order {number}.")
+        page = self.page(of)
+        self.assertIn("Order 99.", page)
+        self.assertNotIn("Order 100.", page)
+        all_of_them = f"{address('activitylog_changelist')}?trace_key__exact={of.pk}"
+        self.assertIn(all_of_them, page)
+        self.assertIn("Order 101.", self.get(all_of_them))
+
+    def test_activity_needs_its_permission(self):
+        """Who may see traces only sees neither activity nor slow queries there."""
+        of = trace()
+        entry(trace_key=of.pk, object_label="Order 5")
+        slow_query(trace_key=of.pk, sql="SELECT secret")
+        self.viewer.user_permissions.remove(
+            *self.viewer.user_permissions.exclude(codename="view_trace")
+        )
+        page = self.page(of)
+        self.assertNotIn("Order 5", page)
+        self.assertNotIn("SELECT secret", page)
 
     def test_trace_without_dispatches(self):
         """A trace without rows says so."""

@@ -23,7 +23,7 @@ ORDER = "POST /products/kettle/order/"
 ORDER_TREE = """\
 shop.signals.order_placed
   shop.receivers.rank_products [9 queries] [7 repeated: N+1?]
-  stock.receivers.reserve_stock [3 queries]
+  stock.receivers.reserve_stock [4 queries]
     django.db.models.signals.post_save [in a transaction]
       shop.receivers.log_change
       stock.receivers.warn_when_low
@@ -222,6 +222,45 @@ def test_signals(page):
     assert not page.evaluate(look.IS_TOO_WIDE)
     hide_toolbar(page)
     take(page, "admin-signals.png")
+
+
+def test_activity(page):
+    """The activity log says who did what; a click leads from an entry to its fields and trace."""
+    page.goto("/admin/signalscope/activitylog/?object_type=shop.Order")
+    row = page.locator("#result_list tr", has_text="Placed → Paid").last
+    assert "demo" in row.inner_text()
+    assert is_dark(page) == (page.scheme == "dark")
+    assert page.locator("#content-main").evaluate(look.TOO_FAINT) == []
+    assert not page.evaluate(look.IS_TOO_WIDE)
+    page.goto("/admin/signalscope/activitylog/")
+    assert page.locator("#content-main").evaluate(look.TOO_FAINT) == []
+    hide_toolbar(page)
+    take(page, "admin-activity.png")
+
+    page.goto("/admin/signalscope/activitylog/?object_type=shop.Order")
+    page.locator("#result_list tr", has_text="Placed → Paid").last.locator("th a").click()
+    changes = page.locator(".signalscope-diff tbody tr")
+    assert changes.locator("th, td").all_inner_texts() == ["status", "Placed", "Paid"]
+    assert page.locator("#content-main").evaluate(look.TOO_FAINT) == []
+    assert not page.evaluate(look.IS_TOO_WIDE)
+    hide_toolbar(page)
+    take(page, "admin-entry.png")
+
+    page.get_by_role("link", name="Show the trace").click()
+    page.get_by_role("heading", name="/pay/").wait_for()
+    activity = page.locator(".signalscope-activity")
+    assert activity.get_by_text("status: Placed → Paid").is_visible()
+    assert page.locator("#content-main").evaluate(look.TOO_FAINT) == []
+    assert not page.evaluate(look.IS_TOO_WIDE)
+
+
+def test_history(page):
+    """An order's history has what was done in the shop."""
+    page.goto("/admin/shop/order/1/history/")
+    activity = page.locator(".signalscope-activity")
+    assert activity.get_by_text("status: Placed → Paid").is_visible()
+    assert page.locator("#content").evaluate(look.TOO_FAINT) == []
+    assert not page.evaluate(look.IS_TOO_WIDE)
 
 
 def show_panel(page, name):

@@ -1,5 +1,6 @@
 """Putting the methods into place, taking them off, and other libraries that do the same."""
 
+import os
 import subprocess
 import sys
 import types
@@ -109,6 +110,48 @@ class InstallTests(SimpleTestCase):
             "assert threading.active_count() == 1\n"
         )
         subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)
+
+    def test_disabled_by_environment(self):
+        """SIGNALSCOPE_DISABLED leaves all as Django made it: no thread, no query, no trace."""
+        script = (
+            "import os, sys, threading\n"
+            "from django.conf import settings\n"
+            "engine = {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}\n"
+            "settings.configure(INSTALLED_APPS=['signalscope'], DATABASES={'default': engine},\n"
+            "                   SIGNALSCOPE={'ENABLED': True})\n"
+            "import django; django.setup()\n"
+            "import signalscope\n"
+            "from signalscope import wiring\n"
+            "from django.core.management import BaseCommand, call_command\n"
+            "from django.db import connection\n"
+            "from django.dispatch import Signal\n"
+            "signalscope.install()\n"
+            "functions = [getattr(Signal, name) for name in\n"
+            "             ('send', 'asend', 'send_robust', 'asend_robust')]\n"
+            "functions.append(BaseCommand.execute)\n"
+            "is_off = not any('signalscope' in str(f.__code__.co_consts) for f in functions)\n"
+            "with signalscope.trace('work'):\n"
+            "    Signal().send(sender=None)\n"
+            "assert connection.connection is None\n"
+            "call_command('check', verbosity=0)\n"
+            "assert is_off is (sys.argv[1] == 'off'), (is_off, sys.argv)\n"
+            "assert signalscope.is_installed() is not is_off\n"
+            "if is_off:\n"
+            "    assert 'SIGNALSCOPE_DISABLED' in wiring.why_off()\n"
+            "    assert threading.active_count() == 1\n"
+            "    assert wiring._scope is None\n"
+        )
+        for value, state in (
+            ("1", "off"), ("true", "off"), ("YES", "off"), ("anything", "off"),
+            ("", "on"), ("0", "on"), ("false", "on"), (" No ", "on"),
+        ):  # fmt: skip
+            with self.subTest(value):
+                subprocess.run(
+                    [sys.executable, "-c", script, state],
+                    cwd=PROJECT,
+                    env={**os.environ, "SIGNALSCOPE_DISABLED": value},
+                    check=True,
+                )
 
 
 class CompileTests(SimpleTestCase):

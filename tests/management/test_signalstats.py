@@ -117,7 +117,17 @@ class FormatTests(TestCase):
         Loss.objects.create(
             at=timezone.now(), process="p", trace_count=2, dispatch_count=9, call_count=1
         )
-        self.assertIn("Lost in this time: 1 call, missing above; 2 traces", run()[0])
+        self.assertIn("Lost in this time: 1 call, missing in the statistics; 2", run()[0])
+
+    def test_lost_entries_end_the_table(self):
+        """What was lost beside dispatches is said, too."""
+        Loss.objects.create(
+            at=timezone.now(), process="p", trace_count=0, dispatch_count=0, call_count=0,
+            entry_count=2, slow_query_count=1,
+        )  # fmt: skip
+        out = " ".join(run()[0].split())
+        self.assertIn("Lost in this time: 2 entries of the activity log, 1 slow query.", out)
+        self.assertNotIn("missing in the statistics", out)
 
 
 class OptionTests(TestCase):

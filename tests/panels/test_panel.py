@@ -25,7 +25,8 @@ from signalscope import wiring
 from signalscope.core import faults
 from signalscope.panels import SignalScopePanel
 from signalscope.recorder.recorder import SPILL_LENGTH
-from signalscope.recorder.strands import CURRENT, Tap, running_strand
+from signalscope.recorder.strands import CURRENT, running_strand
+from signalscope.recorder.traces import enclosing_trace
 from tests.panels.toolbar import (
     PANEL_ID,
     PanelMixin,
@@ -275,10 +276,8 @@ class RequestTests(TestCase):
         statuses = []
 
         def note_status(**named):
-            trace = CURRENT.get().base
-            while isinstance(trace, Tap):
-                trace = trace.below
-            statuses.append((trace.name, trace.status))
+            trace = enclosing_trace(CURRENT.get().base)
+            statuses.append((trace.find_name(), trace.status))
 
         self.client.raise_request_exception = False
         with connected((got_request_exception, note_status)):

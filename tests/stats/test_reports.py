@@ -1,6 +1,6 @@
 """Tests of the reports made from roll-ups."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.test import TestCase
 from django.utils import timezone
@@ -107,3 +107,25 @@ class LossesTests(TestCase):
             found = reports.losses(since=timezone.now() - timedelta(hours=1), using="default")
         self.assertEqual((found.trace_count, found.dispatch_count, found.call_count), (3, 6, 0))
         self.assertTrue(found)
+
+    def test_each_kind_counts(self):
+        """A loss of any kind is one."""
+        for kind in ("trace", "dispatch", "call", "unkept", "grouped", "entry", "slow_query"):
+            nothing = {"trace_count": 0, "dispatch_count": 0, "call_count": 0}
+            row = {**nothing, f"{kind}_count": 1}
+            loss = Loss.objects.create(at=timezone.now(), process="p", **row)
+            self.assertTrue(reports.losses(since=None, using="default"), kind)
+            loss.delete()
+
+    def test_losses_since_a_moment_in_any_zone(self):
+        """A moment with a time zone is understood with USE_TZ and without."""
+        for use_tz in (True, False):
+            with self.settings(USE_TZ=use_tz, TIME_ZONE="Asia/Kolkata"):
+                Loss.objects.all().delete()
+                Loss.objects.create(
+                    at=timezone.now(), process="p", trace_count=1, dispatch_count=1, call_count=1
+                )
+                now = datetime.now(UTC)
+                for since, count in ((now - timedelta(hours=1), 1), (now + timedelta(hours=1), 0)):
+                    found = reports.losses(since=since, using="default")
+                    self.assertEqual(found.call_count, count)

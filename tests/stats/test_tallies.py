@@ -12,13 +12,12 @@ from signalscope.core.histogram import BOUNDS_NS
 from signalscope.stats.tallies import Tally, newest_period, read_tallies
 from tests.stats.rows import RECEIVER, SENDER, SIGNAL, buckets, rollup
 
-durations = st.lists(st.integers(100, BOUNDS_NS[-1]), min_size=1, max_size=60)
+durations = st.lists(st.integers(100, int(BOUNDS_NS[-1])), min_size=1, max_size=60)
 
 
 def tally_of(values):
     found = Tally()
-    counts = {int(index): count for index, count in buckets(values).items()}
-    found.add(len(values), 0, sum(values), max(values), counts)
+    found.add(len(values), 0, sum(values), max(values), buckets(values))
     return found
 
 
@@ -62,12 +61,25 @@ class ReadTalliesTests(TestCase):
 
     def test_damaged_histogram_counts_nothing(self):
         """What is no histogram leaves the other figures as they are."""
-        for damaged in ([1], "x", {"a": 1}, {"1": "b"}, {"1": None}):
+        damaged_ones = (
+            *([], [1], [-1, 1], [1, "b"], [1, None], [10**9, 1], [1.5, 1], [1, [2]], [1] * 400),
+            *({"a": 1}, {"1": "b"}, {"1": None}, {"1": 1, "2": "b"}, {str(10**12): 1}, "x", 5),
+        )
+        for damaged in damaged_ones:
             row = rollup(1000)
             row.histogram = damaged
             row.save()
         tally = read_tallies(None, using="default")[SIGNAL, SENDER, RECEIVER]
-        self.assertEqual((tally.count, tally.percentile_ns(0.5)), (5, 1000))
+        self.assertEqual((tally.count, tally.percentile_ns(0.5)), (len(damaged_ones), 1000))
+
+    def test_histogram_of_the_first_version(self):
+        """A mapping by bucket, as it was stored at first, counts as well as a list."""
+        for stored in ({"20": 2, "42": 5}, [42, 1, 1]):
+            row = rollup(count=1)
+            row.histogram = stored
+            row.save()
+        tally = read_tallies(None, using="default")[SIGNAL, SENDER, RECEIVER]
+        self.assertEqual(tally.buckets, {20: 2, 42: 6, 43: 1})
 
     def test_one_query_however_many_rows(self):
         """1 and 50 rows are read with one query."""

@@ -18,7 +18,11 @@ from pathlib import Path
 
 import django
 
-LABELS = "signals dispatch m2m_signals migrate_signals async requests_tests transaction_hooks"
+LABELS = (
+    "signals dispatch m2m_signals migrate_signals async requests_tests transaction_hooks "
+    "basic delete many_to_many transactions auth_tests.test_basic auth_tests.test_login "
+    "auth_tests.test_middleware auth_tests.test_models auth_tests.test_signals"
+)
 PROJECT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 SETTINGS = "from test_sqlite import *\nTEST_RUNNER = 'outcomes.Runner'\n"

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from difflib import get_close_matches
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connections
-from django.utils import timezone
 
 from signalscope.conf import get_conf
 from signalscope.formatting import counted, duration
 from signalscope.management import options as parse
 from signalscope.management import views
-from signalscope.management.advice import about_error, spoken, why_empty
-from signalscope.management.tables import FORMATS, Column, Row, printable, table_blocks, wrap
+from signalscope.management.advice import about_error, about_losses, spoken, why_empty
+from signalscope.management.tables import (
+    FORMATS,
+    Column,
+    Row,
+    encodable,
+    printable,
+    table_blocks,
+    wrap,
+)
 from signalscope.registry.builtin import FAMILY_OF
 from signalscope.registry.receivers import runs_for_model
 from signalscope.stats import reports
@@ -133,7 +138,7 @@ class Command(BaseCommand):
 
     def print_model(self, label: str) -> None:
         """Print what runs when a model is saved or deleted."""
-        rows = views.model_rows(runs_for_model(_model(label)))
+        rows = views.model_rows(runs_for_model(_read("--model", parse.model, label)))
         columns = views.model_columns(rows, is_short=self.is_table)
         if not rows:
             self.print_empty(columns, f"Nothing runs when {label} is saved or deleted.")
@@ -150,7 +155,8 @@ class Command(BaseCommand):
         _one_of("--sort", sort, reports.SORTS)
         using = options["database"] or get_conf().database
         _one_of("--database", using, sorted(connections))
-        start = timezone.now() - since
+        # In UTC: local time may have jumped meanwhile.
+        start = get_conf().retention.rounded(datetime.now(UTC) - since)
         try:
             tallies = read_tallies(start, using=using)
             lost = reports.losses(since=start, using=using)
@@ -196,14 +202,7 @@ class Command(BaseCommand):
                 )
             )
         if lost:
-            self.write(
-                wrap(
-                    f"Lost in this time: {counted(lost.call_count, 'call', 'calls')}, missing "
-                    f"above; {counted(lost.trace_count, 'trace', 'traces')} with "
-                    f"{counted(lost.dispatch_count, 'dispatch', 'dispatches')}, missing among "
-                    "the stored traces only."
-                )
-            )
+            self.write(wrap(about_losses(lost, "in this time")))
 
     def print_empty(self, columns: list[Column], hint: str) -> None:
         """Say why there are no rows; where a program reads the output, on stderr."""
@@ -229,21 +228,7 @@ class Command(BaseCommand):
 
     def write(self, text: str) -> None:
         """Write text as far as the output's encoding can."""
-        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
-        self.stdout.write(text.encode(encoding, "replace").decode(encoding))
-
-
-def _model(label: str) -> Any:
-    """Return the model with a label; CommandError names those that read alike."""
-    try:
-        return apps.get_model(label)
-    except (LookupError, ValueError) as error:
-        labels = {model._meta.label_lower: model._meta.label for model in apps.get_models()}
-        near = [labels[name] for name in get_close_matches(label.lower(), labels, n=3, cutoff=0.5)]
-        hint = f"such as {', '.join(near or sorted(labels.values())[:3])}"
-        raise CommandError(
-            f"--model {label!r} is no model; give app.Model of an installed app, {hint}."
-        ) from error
+        self.stdout.write(encodable(text, self.stdout))
 
 
 def _read(option: str, read: Callable[[str], Any], text: object) -> Any:

@@ -1,0 +1,246 @@
+"""
+Which part of a transaction is undone, and which is committed for good.
+
+Django tells nobody of rollbacks, and a callback of on_commit() would be seen by the project's
+tests. So the connection's own methods are shadowed, from the first change in a transaction that
+matters here to the transaction's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from signalscope.core.faults import fault
+from signalscope.recorder.notes import Entry
+
+# How many entries one transaction holds until its commit.
+MAX_HELD = 10_000
+
+
+class Span:
+    """
+    A part of a transaction: between a savepoint and its end, or all of it.
+
+    parent: the span around it, None where this is the whole transaction.
+    """
+
+    __slots__ = ("_is_kept", "_is_rolled_back", "parent")
+
+    def __init__(self, parent: Span | None) -> None:
+        self.parent = parent
+        self._is_kept = False
+        self._is_rolled_back = False
+
+    def keep(self) -> None:
+        """Make it a part of the span around it; the whole transaction is committed."""
+        self._is_kept = True
+
+    def roll_back(self) -> None:
+        """Undo what was done in it."""
+        self._is_rolled_back = True
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether it was rolled back, or a span around it was."""
+        span: Span | None = self
+        while span is not None and not span._is_rolled_back:
+            span = span.parent
+        return span is not None
+
+    @property
+    def outcome(self) -> Span | None:
+        """The open span that it has become a part of; None once it is committed."""
+        span: Span | None = self
+        while span is not None and span._is_kept:
+            span = span.parent
+        return span
+
+
+class Transaction:
+    """
+    The spans of a connection's transaction, from the first change that matters on.
+
+    A savepoint that is older than that is not known here; to roll back to it undoes everything.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        # The connection owns this: it must be free to go while a transaction is open.
+        self._connection = ref(connection)
+        self._root = Span(None)
+        self._savepoints: list[tuple[str, Span]] = []
+        self._held: list[tuple[Span, Entry]] = []
+        self._deliver: Callable[[list[Entry]], None] | None = None
+        _open[connection] = self
+        for name in _FOLLOWED:
+            connection.__dict__[name] = _Shadow(connection, name, self)
+
+    @property
+    def span(self) -> Span:
+        """The span that a change belongs to now."""
+        return self._savepoints[-1][1] if self._savepoints else self._root
+
+    def hold(self, entry: Entry, deliver: Callable[[list[Entry]], None]) -> bool:
+        """
+        Keep an entry until the commit, and give it to deliver() then, unless it is undone.
+
+        Returns False, with nothing done, where the transaction holds as many as it may.
+        """
+        if len(self._held) >= MAX_HELD:
+            return False
+        self._held.append((self.span, entry))
+        self._deliver = deliver
+        return True
+
+    def after_savepoint(self, sid: str | None) -> None:
+        """A savepoint was made; None where the database has none."""
+        if sid is not None:
+            self._savepoints.append((sid, Span(self.span)))
+
+    def after_savepoint_commit(self, _: None, sid: str) -> None:
+        """A savepoint was released, and with it all that were made since."""
+        position = self._find(sid)
+        if position is not None:
+            self._keep_from(position)
+
+    def after_savepoint_rollback(self, _: None, sid: str) -> None:
+        """What was done since a savepoint was undone; the savepoint is still there."""
+        position = self._find(sid)
+        if position is None:
+            self._undo()
+            return
+        self._savepoints[position][1].roll_back()
+        del self._savepoints[position:]
+        self._savepoints.append((sid, Span(self.span)))
+        # What is undone came last.
+        while self._held and self._held[-1][0].is_undone:
+            self._held.pop()
+
+    def after_commit(self, _: None) -> None:
+        """All is committed that was not undone before."""
+        self._keep_from(0)
+        self._root.keep()
+        self._end()
+        held, self._held = self._held, []
+        if held and self._deliver is not None:
+            self._deliver([entry for _, entry in held])
+
+    def after_rollback(self, _: None) -> None:
+        """All is undone."""
+        self._undo()
+
+    def after_close(self, _: None) -> None:
+        """The database undoes what was not committed; SQLite in memory is never closed."""
+        connection = self._connection()
+        if connection is None or connection.connection is None or connection.closed_in_transaction:
+            self._undo()
+
+    def after_set_autocommit(self, _: None, autocommit: bool, *args: Any, **kwargs: Any) -> None:  # noqa: FBT001
+        """Databases commit what is open when autocommit is turned on."""
+        if autocommit:
+            self.after_commit(None)
+
+    def abandon(self) -> None:
+        """Count all as undone, where the end was not seen."""
+        self._undo()
+
+    def _find(self, sid: str) -> int | None:
+        # Of two with one name the database means the later one.
+        for position in reversed(range(len(self._savepoints))):
+            if self._savepoints[position][0] == sid:
+                return position
+        return None
+
+    def _keep_from(self, position: int) -> None:
+        for _, span in self._savepoints[position:]:
+            span.keep()
+        del self._savepoints[position:]
+
+    def _undo(self) -> None:
+        self._root.roll_back()
+        self._held.clear()
+        self._end()
+
+    def _end(self) -> None:
+        connection = self._connection()
+        if connection is None or _open.get(connection) is not self:
+            return
+        del _open[connection]
+        for name in _FOLLOWED:
+            shadow = connection.__dict__.get(name)
+            if isinstance(shadow, _Shadow) and shadow.transaction is self:
+                shadow.take_off(connection)
+
+
+_FOLLOWED = (
+    "savepoint",
+    "savepoint_commit",
+    "savepoint_rollback",
+    "commit",
+    "rollback",
+    "close",
+    "set_autocommit",
+)
+_NOTHING = object()
+
+
+class _Shadow:
+    """Stands before a connection's method, and tells the transaction of calls that succeeded."""
+
+    def __init__(
+        self, connection: BaseDatabaseWrapper, name: str, transaction: Transaction
+    ) -> None:
+        self.transaction = transaction
+        self._name = name
+        self._own = connection.__dict__.get(name, _NOTHING)
+        self._method = getattr(connection, name)
+        self._after = f"after_{name}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result = self._method(*args, **kwargs)
+        try:
+            getattr(self.transaction, self._after)(result, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001
+            fault("following a transaction", error)
+        return result
+
+    def take_off(self, connection: BaseDatabaseWrapper) -> None:
+        """Leave the connection as it was found."""
+        if self._own is _NOTHING:
+            del connection.__dict__[self._name]
+        else:
+            connection.__dict__[self._name] = self._own
+
+
+# The transactions that are followed now.
+_open: WeakKeyDictionary[BaseDatabaseWrapper, Transaction] = WeakKeyDictionary()
+
+
+def running_transaction(using: str) -> Transaction | None:
+    """Return the transaction that is open in a database, followed from now on; None if none is."""
+    connection: Any = connections[using]
+    found = _open.get(connection)
+    is_open = connection.in_atomic_block or not connection.get_autocommit()
+    if found is not None and not is_open:
+        # A mock that began before it and ended in it has taken the shadows off.
+        found.abandon()
+        return None
+    return Transaction(connection) if found is None and is_open else found
+
+
+def running_span(using: str) -> Span | None:
+    """Return the span that a change in a database belongs to now; None in autocommit mode."""
+    transaction = running_transaction(using)
+    return None if transaction is None else transaction.span
+
+
+def followed_span(using: str) -> Span | None:
+    """Return the span that what is read now may depend on; None where nothing is followed."""
+    if not _open:
+        return None
+    found = _open.get(connections[using])
+    return None if found is None else found.span

@@ -1,0 +1,1 @@
+"""What joins signalscope to other packages, where they are used."""

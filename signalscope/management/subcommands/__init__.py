@@ -1,0 +1,1 @@
+"""The parts of ``manage.py signalscope``: each has HELP, add_arguments() and run()."""

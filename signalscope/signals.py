@@ -1,0 +1,24 @@
+"""The signals that signalscope sends itself; they are not recorded."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# A user's password is another one: by set_password(), set_unusable_password() or a hash that was
+# assigned. Sent robustly as the user is saved, maybe in a transaction. Not sent for new users,
+# for the better hash that a login may store, for fixtures, nor for QuerySet.update().
+#
+# sender: the user's class.
+# user: the user that was saved.
+# using: the alias of the database.
+password_changed = Signal()
+
+# A statement took SLOW_QUERY_MS or longer, or failed after that time. Sent robustly, at once, in
+# the thread that ran it; a slow statement of a receiver's own is recorded and not sent.
+#
+# sender: the class of the connection.
+# connection: the connection that ran it.
+# sql: the statement, without its parameters.
+# duration_ns: how long it took.
+# trace_key: the key that the running trace's row will have, None outside of any.
+slow_query = Signal()

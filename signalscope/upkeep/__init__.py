@@ -1,0 +1,1 @@
+"""Looks after what is stored: adds up roll-ups as they age, and deletes what is old."""

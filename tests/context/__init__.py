@@ -1,0 +1,1 @@
+"""Who and what is behind the work in hand."""

@@ -1,0 +1,1 @@
+"""Databases in trouble: the fault is really made, and the project goes on."""

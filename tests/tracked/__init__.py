@@ -1,0 +1,1 @@
+"""An app with a model for each thing that tracking has to get right."""
