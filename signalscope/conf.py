@@ -60,6 +60,9 @@ class Conf:
     track_write: str = "transaction"
     mask: Sequence[str] = ()
     slow_query_ms: float | None = None
+    environment: str | None = None
+    rules_refresh_s: float = 5.0
+    guard: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     capture_sql: bool | None = None
     max_trace_dispatches: int = 1000
     max_keys: int = 5000
@@ -264,6 +267,10 @@ def _problem(key: str, value: Any) -> str:
         return "it must be a whole number above 0"
     if key == "FLUSH_INTERVAL_S" and value is not None and not (_is_number(value) and value > 0):
         return "it must be a number of seconds above 0, or None to follow DEBUG"
+    if key == "RULES_REFRESH_S" and not (_is_number(value) and value > 0):
+        return "it must be a number of seconds above 0"
+    if key == "ENVIRONMENT" and not (value is None or (isinstance(value, str) and value)):
+        return 'it must be a text such as "production", or None'
     if key == "EXIT_TIMEOUT_S" and not (_is_number(value) and value >= 0):
         return "it must be a number of seconds, 0 or more"
     return ""

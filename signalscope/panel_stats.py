@@ -111,7 +111,7 @@ class Lines:
         failed = ""
         for call in dispatch.calls:
             self._called.setdefault((dispatch.signal, call.receiver), set()).add(dispatch.sender)
-            if call.outcome != "ok":
+            if call.outcome in ("error", "cancelled"):
                 failed = call.receiver
         for receiver in dispatch.not_called:
             self._failed[dispatch.signal, receiver] = failed

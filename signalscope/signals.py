@@ -13,6 +13,25 @@ from django.dispatch import Signal
 # using: the alias of the database.
 password_changed = Signal()
 
+# A call of a receiver took SLOW_MS or longer. Sent robustly, right after its dispatch, in the
+# thread that sent that; not for the receivers of signalscope's own signals.
+#
+# sender: the sender of the dispatch.
+# signal: the signal that was sent.
+# receiver: the receiver's label, its module and qualified name.
+# duration_ns: how long it took.
+# outcome: "ok" or "error".
+receiver_slow = Signal()
+
+# The guard of a receiver began to keep it out, lets one call through to see, or is closed again.
+# Sent robustly, in the thread whose dispatch brought the change.
+#
+# sender: None.
+# receiver: the receiver's label, its module and qualified name.
+# state: "open", "half_open" or "closed".
+# reason: why, as text.
+guard_changed = Signal()
+
 # A statement took SLOW_QUERY_MS or longer, or failed after that time. Sent robustly, at once, in
 # the thread that ran it; a slow statement of a receiver's own is recorded and not sent.
 #

@@ -26,7 +26,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     using = get_conf().database
     stats = receiver_page(receiver, since=since, using=using)
     # The slowest twentieth of its calls, of all that it hears.
-    slow_ns = max((stat.p95_ns for stat in stats), default=None)
+    slow_ns = max((stat.p95_ns for stat in stats if stat.count), default=None)
     calls = noteworthy_calls(receiver, since=since, slow_ns=slow_ns, limit=CALL_LIMIT, using=using)
     return {
         "title": _("Receiver %(name)s") % {"name": receiver.rpartition(".")[2]},

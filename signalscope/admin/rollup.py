@@ -38,6 +38,8 @@ class RollupAdmin(ReadOnlyAdmin):
         "linked_receiver",
         "call_count",
         "error_count",
+        "muted_count",
+        "skipped_count",
         "total_time",
         "longest",
     )
@@ -51,6 +53,8 @@ class RollupAdmin(ReadOnlyAdmin):
         "receiver",
         "call_count",
         "error_count",
+        "muted_count",
+        "skipped_count",
         "total_ns",
         "max_ns",
         "histogram",

@@ -18,6 +18,7 @@ from signalscope.stats.coverage import ReceiverCoverage, SignalCoverage, State, 
 
 STATES: dict[State, Promise] = {
     State.CALLED: _("called"),
+    State.KEPT_OUT: _("kept out"),
     State.NEVER_CALLED: _("never called"),
     State.NOT_CONNECTED: _("called, not connected in this process"),
     State.NOT_RECORDED: _("not recorded: see EXCLUDE"),
@@ -91,6 +92,8 @@ def _receiver(receiver: ReceiverCoverage, short: dict[str, str]) -> dict[str, An
         "info": receiver.info,
         "count": receiver.count,
         "errors": receiver.errors,
+        "muted": receiver.muted,
+        "skipped": receiver.skipped,
         "p95": "" if receiver.p95_ns is None else duration(receiver.p95_ns),
         "state": STATES[receiver.state],
         "is_called": receiver.state == State.CALLED,

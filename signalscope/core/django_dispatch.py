@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 from weakref import ReferenceType
 
@@ -67,6 +67,34 @@ def entries(signal: Signal) -> Iterator[Entry]:
             is_weak=is_weak,
             is_async=bool(is_async),
         )
+
+
+def dispatch_uids(signal: Signal, sender: object, receivers: Sequence[object]) -> tuple[str, ...]:
+    """
+    Return the text of the dispatch_uid of each of a sender's receivers, "" where it has none.
+
+    receivers: live ones, as _live_receivers() returns them; one may be there more than once.
+    """
+    connected = [
+        entry for entry in entries(signal) if entry.sender_key in (None, _sender_key(sender))
+    ]
+    found = []
+    for receiver in receivers:
+        entry = next((entry for entry in connected if _is_same(entry.receiver, receiver)), None)
+        if entry is not None:
+            connected.remove(entry)
+        has_uid = entry is not None and entry.dispatch_uid is not None
+        found.append(str(entry.dispatch_uid) if entry is not None and has_uid else "")
+    return tuple(found)
+
+
+def _is_same(receiver: object, other: object) -> bool:
+    """Tell whether two receivers are one; a bound method is made anew each time."""
+    return receiver is other or (type(receiver) is MethodType and receiver == other)
+
+
+def _sender_key(sender: object) -> Any:
+    return dispatcher._make_id(sender)  # type: ignore[attr-defined]
 
 
 def _is_own_key(receiver: object, key: object) -> bool:

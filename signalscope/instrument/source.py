@@ -7,7 +7,8 @@ by hand would have to be written once per version and be wrong for the next. So 
 parsed from Django's source, and statements are put around what it does already:
 
 - where nobody listens: a call for custom signals, so that they are counted;
-- behind ``self._live_receivers(sender)``: the record is opened;
+- behind ``self._live_receivers(sender)``: receivers that are muted are left out, and the record
+  is opened;
 - behind each call of a sync receiver: one clock reading is appended to the record;
 - around each coroutine of an async receiver: a driver that reads the clock;
 - before the method returns, or when it raises: the record is closed.
@@ -59,6 +60,10 @@ try:
         or $Signal._live_receivers is not $live_receivers
     ):
         $plan = $make_plan(self, sender, sync_receivers, async_receivers)
+    if $mutes or $plan.gates:
+        $plan, sync_receivers, async_receivers = $choose(
+            $plan, self, sender, sync_receivers, async_receivers
+        )
     if $plan.is_plain:
         $strand = $current()
         if $strand is None:
@@ -70,11 +75,14 @@ try:
         $record = [$plan, $method, $read_atomic and $read_atomic(named)]
         $record.append($clock())
         $strand.top = $record
-    elif $plan.hook is not None:
-        $strand, $token, $parent, $record = $open_hooked($plan, $method, named)
+    elif $plan.is_watched or $plan.hook is not None:
+        $strand, $token, $parent, $record = $open_rarely($plan, $method, named)
 except IndexError:
     # Another thread has just disconnected the last receiver: rare, and not worth a record.
     $record = None
+    sync_receivers, async_receivers = $choose_anew(
+        self, sender, sync_receivers, async_receivers
+    )
 except Exception as $fault_error:
     $record = $fault("opening the record of a dispatch", $fault_error)
 """
@@ -86,14 +94,14 @@ try:
         $record.append(("end", $clock()))
     $parent.append($record)
     if len($parent) > $limit or $token is not None or not $plan.is_plain:
-        $close_rarely($plan, $parent, $token)
+        $close_rarely($record, $parent, $token)
 except Exception as $fault_error:
     $fault("closing the record of a dispatch", $fault_error)
 """
 
 # A coroutine can be suspended, so it leaves the strand alone.
 ASYNC_OPEN = """
-$parent, $record = $open_async(
+$parent, $record, sync_receivers, async_receivers = $open_async(
     self, sender, sync_receivers, async_receivers, $method, named
 )
 """

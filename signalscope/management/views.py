@@ -56,6 +56,11 @@ def receiver_columns(stats: Sequence[ReceiverStat], *, is_short: bool) -> list[C
         *names,
         Column("count", "count", is_number=True),
         Column("errors", "err" if is_short else "errors", is_number=True),
+        *[
+            Column(key, key, is_number=True)
+            for key in ("muted", "skipped")
+            if not is_short or any(getattr(stat, key) for stat in stats)
+        ],
         *times,
         Column("share", "share", lambda share: f"{share * 100:.1f}%", is_number=True),
     ]
@@ -73,6 +78,8 @@ def receiver_rows(stats: Sequence[ReceiverStat]) -> list[Row]:
             "below": f"{signal(stat.signal)} ({sender(stat.sender)})",
             "count": stat.count,
             "errors": stat.errors,
+            "muted": stat.muted,
+            "skipped": stat.skipped,
             "mean_ms": ms(stat.mean_ns),
             "p50_ms": ms(stat.p50_ns),
             "p95_ms": ms(stat.p95_ns),

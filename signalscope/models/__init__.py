@@ -5,10 +5,12 @@ from signalscope.models.lease import Lease
 from signalscope.models.loss import Loss
 from signalscope.models.process import Process
 from signalscope.models.rollup import Rollup
+from signalscope.models.rule import ControlRule
 from signalscope.models.trace import Dispatch, ReceiverCall, Trace
 
 __all__ = [
     "ActivityLog",
+    "ControlRule",
     "Dispatch",
     "Lease",
     "Loss",

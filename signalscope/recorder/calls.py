@@ -44,20 +44,21 @@ def enter_thread(strand: Strand) -> tuple[Strand, StrandToken]:
     return own, CURRENT.set(own)
 
 
-def open_hooked(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
-    """Open the record of a dispatch that means something to the recorder itself."""
-    assert plan.hook is not None
-    plan.hook.before(named)
-    if not plan.is_watched:
-        plan.hook.after()
-        return None, None, None, None
+def open_rarely(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
+    """Open the record of a dispatch that is hooked or watched."""
+    if plan.hook is not None:
+        plan.hook.before(named)
+        if not plan.is_watched:
+            plan.hook.after()
+            return None, None, None, None
     strand, token = CURRENT.get(), None
     if strand is None:
         strand = loose_strands.strand
     elif strand.thread != get_ident():
         strand, token = enter_thread(strand)
     parent = strand.top
-    record = [plan, method, None, perf_counter_ns()]
+    in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
+    record = [plan, method, in_atomic, perf_counter_ns()]
     strand.top = record
     return strand, token, parent, record
 

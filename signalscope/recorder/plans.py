@@ -9,12 +9,15 @@ same, nothing was connected, disconnected or collected in between.
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from itertools import compress
+from typing import Any, NamedTuple, Protocol
 
 from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.names import matches, receiver_label, sender_label
+from signalscope.recorder.gate import Candidates, Gate, Verdict, Watch
 
 # More pairs than any project has; instances as senders, each a pair of its own, are not kept.
 MAX_PLANS = 10_000
@@ -22,6 +25,9 @@ MAX_PLANS = 10_000
 # In place of the count where nobody at all is connected. No list has this length, so such a plan
 # is only found by what looks for it, and tells its signal by a weak reference.
 NO_RECEIVERS = -1
+
+# What may be kept out of one dispatch by turns.
+MAX_VARIANTS = 100
 
 # Stands for a sender that is None: a weak reference to nothing answers None, and is the fastest
 # thing that does.
@@ -47,17 +53,29 @@ class Kind:
         return self
 
 
+class KeptOut(NamedTuple):
+    """A receiver that is not called: its place among the receivers, its label, and who says so."""
+
+    position: int
+    receiver: str
+    by: str
+
+
 class Plan:
     """
     One (signal, sender) with a certain list of receivers.
 
     sender, of: called, return the sender and the signal (weak references).
     last_key, receiver_count: by which the list of receivers is recognised.
-    is_plain: watched, and without a hook: the way of nearly all.
+    is_plain: watched, and with neither hook nor watches: the way of nearly all.
     read_atomic: called with the named arguments, returns whether the dispatch is in a
     transaction; None where that cannot be told.
     receivers: labels, sync ones first, in the order in which they are called.
     is_excluded: one bool for each of them.
+    gates: asked at each dispatch which of the receivers are called.
+    watches: called with each record.
+    kept_out: the receivers that this plan leaves out; positions: the place of each of the others.
+    variants: the plans to follow instead, by verdict.
     kind: the same object for all plans with these names.
     counts_unheard: whether a dispatch without receivers is counted; shows_unheard: whether it
     is also worth a place in a trace.
@@ -65,13 +83,16 @@ class Plan:
 
     __slots__ = (
         "counts_unheard",
+        "gates",
         "hook",
         "is_excluded",
         "is_plain",
         "is_watched",
+        "kept_out",
         "kind",
         "last_key",
         "of",
+        "positions",
         "read_atomic",
         "receiver_count",
         "receivers",
@@ -81,6 +102,8 @@ class Plan:
         "signal",
         "sync_count",
         "tallies",
+        "variants",
+        "watches",
         "weighings",
         "weight",
     )
@@ -97,6 +120,11 @@ class Plan:
     signal: str
     sender_label: str
     receivers: tuple[str, ...]
+    gates: tuple[Gate, ...]
+    watches: tuple[Watch, ...]
+    kept_out: tuple[KeptOut, ...]
+    positions: Sequence[int]
+    variants: dict[Verdict, Plan]
     is_excluded: tuple[bool, ...]
     sync_count: int
     counts_unheard: bool
@@ -133,6 +161,9 @@ class Planner:
         self._find_hook = find_hook
         self._find_reader = find_reader
         self._on_new = on_new
+        # Asked as a plan is made what is to decide about its receivers, and to watch them.
+        self.gatekeepers: list[Callable[[Plan, Candidates], Gate | None]] = []
+        self.watchers: list[Callable[[Plan], Watch | None]] = []
         self.choose(include=(), exclude=())
 
     def choose(self, *, include: Sequence[str], exclude: Sequence[str]) -> None:
@@ -177,10 +208,47 @@ class Planner:
         )
         plan.kind = self._kind((plan.signal, plan.sender_label, *plan.receivers))
         plan.is_watched = not (all(plan.is_excluded) if plan.receivers else is_pair_excluded)
-        plan.is_plain = plan.is_watched and plan.hook is None
+        plan.kept_out = ()
+        plan.positions = range(len(plan.receivers))
+        plan.variants = {}
+        plan.gates = plan.watches = ()
+        if plan.receivers:
+            candidates = Candidates(signal, sender, plan, receivers)
+            gates = [find(plan, candidates) for find in self.gatekeepers]
+            plan.gates = tuple([gate for gate in gates if gate is not None])
+            watches = [find(plan) for find in self.watchers]
+            plan.watches = tuple([watch for watch in watches if watch is not None])
+        plan.is_plain = plan.is_watched and plan.hook is None and not plan.watches
         self._remember(plan, signal, sender)
         self._on_new()
         return plan
+
+    def variant(self, plan: Plan, verdict: Verdict) -> Plan:
+        """Return the plan of a dispatch that leaves out the receivers that a verdict names."""
+        found = plan.variants.get(verdict)
+        if found is not None:
+            return found
+        if len(plan.variants) >= MAX_VARIANTS:
+            plan.variants.clear()
+        runs = [not by for by in verdict]
+        variant = copy.copy(plan)
+        variant.receivers = tuple(compress(plan.receivers, runs))
+        variant.is_excluded = tuple(compress(plan.is_excluded, runs))
+        variant.positions = tuple(compress(plan.positions, runs))
+        variant.sync_count = sum(runs[: plan.sync_count])
+        variant.kept_out = tuple(
+            [
+                KeptOut(position, receiver, by)
+                for position, (receiver, by) in enumerate(zip(plan.receivers, verdict, strict=True))
+                if by and not plan.is_excluded[position]
+            ]
+        )
+        variant.kind = self._kind((plan.signal, plan.sender_label, *plan.receivers, *verdict))
+        variant.variants = {}
+        variant.tallies = None
+        variant.weight = variant.weighings = 0
+        plan.variants[verdict] = variant
+        return variant
 
     def _is_excluded(self, names: tuple[str, ...]) -> bool:
         is_excluded = self._exclusions.get(names)

@@ -7,6 +7,7 @@ import threading
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from time import perf_counter_ns
 from typing import Any
 
@@ -16,6 +17,7 @@ from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.faults import fault
 from signalscope.recorder import calls
 from signalscope.recorder.buffer import Buffer, Part
+from signalscope.recorder.gate import OPEN_MUTES, Candidates, Verdict
 from signalscope.recorder.keeping import SAMPLE, Keeping, longest_ns
 from signalscope.recorder.notes import Entry, Notes, SlowQuery
 from signalscope.recorder.plans import NO_RECEIVERS, PLANS, Plan, Planner
@@ -66,6 +68,8 @@ class Recorder:
         self.slow_queries: Notes[SlowQuery] = Notes()
         # Called when there is something for the writer that no plan was made for.
         self.on_note: Callable[[], None] = lambda: None
+        # Asked in each dispatch, while a mute is open in the process.
+        self.judge_mutes: Callable[[Plan, Candidates], Verdict | None] = lambda *_: None
         # Held while a list is emptied that others may append to, or empty, too.
         self._lock = threading.Lock()
         # Threads that may hold a lock of signalscope's. The garbage collector, and handlers of
@@ -92,8 +96,11 @@ class Recorder:
             "limit": SPILL_LENGTH,
             "fault": fault,
             "make_plan": self.make_plan,
+            "mutes": OPEN_MUTES,
+            "choose": self.choose,
+            "choose_anew": self.choose_anew,
             "unheard": self.unheard,
-            "open_hooked": calls.open_hooked,
+            "open_rarely": calls.open_rarely,
             "close_rarely": self.close_rarely,
             "open_async": self.open_async,
             "close_async": self.close_async,
@@ -115,6 +122,49 @@ class Recorder:
         """Return the plan of a dispatch that has none yet."""
         receivers = [*sync_receivers, *async_receivers]
         return self._planner.plan(signal, sender, receivers, len(sync_receivers))
+
+    def choose(
+        self,
+        plan: Plan,
+        signal: Any,
+        sender: object,
+        sync_receivers: Sequence[object],
+        async_receivers: Sequence[object],
+    ) -> tuple[Plan, Sequence[object], Sequence[object]]:
+        """Return the plan to follow, and the receivers to call, in their order."""
+        verdicts = [verdict for gate in plan.gates if (verdict := gate()) is not None]
+        if OPEN_MUTES:
+            candidates = Candidates(signal, sender, plan, [*sync_receivers, *async_receivers])
+            muted = self.judge_mutes(plan, candidates)
+            if muted is not None:
+                verdicts.append(muted)
+        if not verdicts:
+            return plan, sync_receivers, async_receivers
+        # The first to say so is named.
+        verdict = tuple([next(filter(None, by), "") for by in zip(*verdicts, strict=True)])
+        if not any(verdict):
+            return plan, sync_receivers, async_receivers
+        runs = [not by for by in verdict]
+        return (
+            self._planner.variant(plan, verdict),
+            list(compress(sync_receivers, runs)),
+            list(compress(async_receivers, runs[plan.sync_count :])),
+        )
+
+    def choose_anew(
+        self,
+        signal: Any,
+        sender: object,
+        sync_receivers: Sequence[object],
+        async_receivers: Sequence[object],
+    ) -> tuple[Sequence[object], Sequence[object]]:
+        """Return the receivers to call in a dispatch that is not recorded."""
+        try:
+            plan = self.make_plan(signal, sender, sync_receivers, async_receivers)
+            return self.choose(plan, signal, sender, sync_receivers, async_receivers)[1:]
+        except Exception as error:  # noqa: BLE001
+            fault("choosing the receivers of a dispatch", error)
+            return sync_receivers, async_receivers
 
     def find_plan(self, signal: Any, sender: object) -> Plan | None:
         """Return the plan of a dispatch, if there is one that fits (as the sync methods do)."""
@@ -156,10 +206,15 @@ class Recorder:
         except Exception as error:  # noqa: BLE001
             fault("counting an unheard dispatch", error)
 
-    def close_rarely(self, plan: Plan, parent: list[Any], token: calls.StrandToken | None) -> None:
+    def close_rarely(
+        self, record: Record, parent: list[Any], token: calls.StrandToken | None
+    ) -> None:
         """Do what only few dispatches need at their end."""
         if token is not None:
             CURRENT.reset(token)
+        plan: Plan = record[0]
+        for watch in plan.watches:
+            watch(record)
         if plan.hook is not None:
             plan.hook.after()
         if len(parent) > SPILL_LENGTH:
@@ -173,30 +228,39 @@ class Recorder:
         async_receivers: Sequence[object],
         method: str,
         named: dict[str, Any],
-    ) -> tuple[list[Any] | None, Record | None]:
-        """Open the record of an asend(); return its parent and it, or (None, None)."""
+    ) -> tuple[list[Any] | None, Record | None, Sequence[object], Sequence[object]]:
+        """
+        Open the record of an asend().
+
+        Returns its parent and it, or None twice, and the receivers to call, sync and async.
+        """
         try:
             plan = self.find_plan(signal, sender)
             if plan is None:
                 plan = self.make_plan(signal, sender, sync_receivers, async_receivers)
+            if OPEN_MUTES or plan.gates:
+                plan, sync_receivers, async_receivers = self.choose(
+                    plan, signal, sender, sync_receivers, async_receivers
+                )
             if plan.hook is not None:
                 plan.hook.before(named)
             if not plan.is_watched:
                 if plan.hook is not None:
                     plan.hook.after()
-                return None, None
+                return None, None, sync_receivers, async_receivers
             in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
-            return running_strand().top, [plan, method, in_atomic, perf_counter_ns()]
+            record = [plan, method, in_atomic, perf_counter_ns()]
+            return running_strand().top, record, sync_receivers, async_receivers
         except Exception as error:  # noqa: BLE001
             fault("opening the record of an async dispatch", error)
-            return None, None
+            return None, None, sync_receivers, async_receivers
 
     def close_async(self, parent: list[Any], record: Record) -> None:
         """Close the record of an asend()."""
         try:
             record.append(("end", perf_counter_ns()))
             parent.append(record)
-            self.close_rarely(record[0], parent, None)
+            self.close_rarely(record, parent, None)
         except Exception as error:  # noqa: BLE001
             fault("closing the record of an async dispatch", error)
 

@@ -36,11 +36,22 @@ class Tally:
     Durations are noted in ``pending`` and counted many at a time, which costs half as much.
     """
 
-    __slots__ = ("buckets", "call_count", "error_count", "max_ns", "pending", "total_ns")
+    __slots__ = (
+        "buckets",
+        "call_count",
+        "error_count",
+        "max_ns",
+        "muted_count",
+        "pending",
+        "skipped_count",
+        "total_ns",
+    )
 
     def __init__(self) -> None:
         self.call_count = 0
         self.error_count = 0
+        self.muted_count = 0
+        self.skipped_count = 0
         self.total_ns = 0
         self.max_ns = 0
         self.buckets: dict[int, int] = {}
@@ -68,6 +79,8 @@ class Tally:
         """Add what another settled tally counted."""
         self.call_count += other.call_count
         self.error_count += other.error_count
+        self.muted_count += other.muted_count
+        self.skipped_count += other.skipped_count
         self.total_ns += other.total_ns
         self.max_ns = max(self.max_ns, other.max_ns)
         for index, count in other.buckets.items():
@@ -174,7 +187,7 @@ class Rollups:
             if kind is list:
                 if len(item) == FIRST_ITEM + 1 and type(item[FIRST_ITEM]) is int:
                     tallies = item[0].tallies
-                    if tallies:
+                    if tallies and not item[0].kept_out:
                         # One call and nothing below it: most are like this.
                         tallies[0].pending.append(item[FIRST_ITEM] - item[3])
                         count += 1
@@ -198,18 +211,25 @@ class Rollups:
         tallies = plan.tallies
         if tallies is None:
             tallies = self._tallies_of(plan)
-        if not plan.receivers:
+        if plan.kept_out:
+            for _, receiver, _ in plan.kept_out:
+                self._tally(plan.signal, plan.sender_label, receiver).muted_count += 1
+        elif not plan.receivers:
             self._add_unheard(plan)
             return 1
         count = 1
         index = 0
         branch_index = plan.sync_count
-        has_failed = False
+        has_failed = is_skipped = False
         started = record[3]
         for item in record[4:]:
             kind = type(item)
             if kind is int:
-                tallies[index].pending.append(item - started)
+                if is_skipped:
+                    tallies[index].skipped_count += 1
+                    is_skipped = False
+                else:
+                    tallies[index].pending.append(item - started)
                 started = item
                 if has_failed:
                     tallies[index].error_count += 1
@@ -226,6 +246,8 @@ class Rollups:
                     self._error_count += 1
                 elif item[0] == "start":
                     started = item[1]
+                elif item[0] == "outcome":
+                    is_skipped = item[1] == "skipped"
             elif isinstance(item, Branch):
                 count += self._add_branch(item, tallies[branch_index])
                 branch_index += 1
@@ -235,7 +257,9 @@ class Rollups:
 
     def _add_branch(self, branch: Branch, tally: Tally) -> int:
         """Count one async call; one that never started or never ended has no duration."""
-        if len(branch) >= 2 and type(branch[-1]) is int:
+        if ("outcome", "skipped") in [item[:2] for item in branch if type(item) is tuple]:
+            tally.skipped_count += 1
+        elif len(branch) >= 2 and type(branch[-1]) is int:
             tally.pending.append(branch[-1] - branch[0])
             last_but_one = branch[-2]
             if type(last_but_one) is tuple and is_error(last_but_one):

@@ -10,6 +10,7 @@ they came:
 - a Branch, an async call: its start, items of the same kinds, its end;
 - ``("query", sql, duration_ns)`` of the call in progress;
 - ``("error", type, message)`` that ends the call in progress;
+- ``("outcome", outcome, text)`` that the call in progress gave itself, and why;
 - ``("start", ns)`` where the sync calls of ``asend`` began, ``("end", ns)`` of the dispatch;
 - a Tree and a Call, the dispatches and queries of the call in progress that were folded already.
 """
@@ -32,7 +33,7 @@ class Call:
     duration_ns, query_count and query_ns are sums over the repeats. own_ns is without the
     dispatches sent from the call. repeated_query_count: queries whose statement the same call
     had run before, the mark of N+1.
-    outcome: ok, error or cancelled.
+    outcome: ok, error, cancelled, skipped or muted; why is in error_message.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class Dispatch:
     is_unheard: nobody was called.
     is_partial: calls are missing, since excluded ones are left out, or it was still going on.
     not_called: labels of receivers that were not reached, since one before them failed.
+    ran: the calls without those that were muted.
     """
 
     __slots__ = (
@@ -115,6 +117,7 @@ class Dispatch:
         "method",
         "not_called",
         "position",
+        "ran",
         "repeat_count",
         "sender",
         "signal",
@@ -132,16 +135,24 @@ class Dispatch:
         self.is_unheard = False
         self.is_partial = False
         self.calls: list[Call] = []
+        self.ran = self.calls
         self.not_called: list[str] = []
 
     def key(self) -> Any:
         """Return what repeats have in common; a dispatch with a failure has no repeats."""
-        for call in self.calls:
-            if call.outcome != "ok":
-                return object()
         if self.not_called or self.is_partial:
             return object()
+        # Those that are muted make a kind of their own.
+        for call in self.ran:
+            if call.outcome != "ok":
+                return self._key_of_outcomes()
         return (self.kind, self.method, self.in_atomic)
+
+    def _key_of_outcomes(self) -> Any:
+        outcomes = tuple([(call.outcome, call.error_message) for call in self.ran])
+        if all(outcome in ("ok", "skipped") for outcome, _ in outcomes):
+            return (self.kind, self.method, self.in_atomic, outcomes)
+        return object()
 
     def size(self) -> tuple[int, int]:
         """Return how many nodes this one and those below it are, and how many dispatches."""
@@ -257,12 +268,12 @@ class Tree:
         """
         plan = record[0]
         twin = children.get((plan.kind, record[1], record[2]))
-        if twin is None or not _is_plain(record, len(twin.calls)):
+        if twin is None or not _is_plain(record, len(twin.ran)):
             return None
         self.dispatch_count += 1
-        self.call_count += len(twin.calls)
+        self.call_count += len(twin.ran)
         twin.repeat_count += 1
-        calls = iter(twin.calls)
+        calls = iter(twin.ran)
         call, below_ns, moment, statements = next(calls), 0, record[3], None
         for item in record[4:]:
             kind = type(item)
@@ -311,11 +322,11 @@ class Tree:
     def _dispatch(self, record: list[Any]) -> Dispatch | None:
         """Build one dispatch and what hangs below it; None where it is not worth a node."""
         plan: Plan = record[0]
-        if not plan.receivers and not plan.shows_unheard:
+        if not (plan.receivers or plan.kept_out or plan.shows_unheard):
             return None
         self.dispatch_count += 1
         dispatch = Dispatch(plan, record[1], record[2])
-        dispatch.is_unheard = not plan.receivers
+        dispatch.is_unheard = not (plan.receivers or plan.kept_out)
         started = moment = record[3]
         index, branches = 0, []
         call = self._call(plan, index)
@@ -350,7 +361,18 @@ class Tree:
             self._add_branch(dispatch, plan, index, branch)
         dispatch.not_called.extend(plan.receivers[plan.sync_count + len(branches) :])
         dispatch.is_partial = len(dispatch.calls) != len(plan.receivers)
+        if plan.kept_out:
+            self._add_kept_out(dispatch, plan)
         return dispatch
+
+    def _add_kept_out(self, dispatch: Dispatch, plan: Plan) -> None:
+        """Put the receivers that were not called in their places."""
+        dispatch.ran = list(dispatch.calls)
+        for position, receiver, by in plan.kept_out:
+            call = Call(receiver, position)
+            call.outcome, call.error_message = "muted", by
+            dispatch.calls.append(call)
+        dispatch.calls.sort(key=lambda call: call.position)
 
     def _add_branch(self, dispatch: Dispatch, plan: Plan, index: int, branch: Branch) -> None:
         call = self._call(plan, index)
@@ -376,13 +398,16 @@ class Tree:
         self._finish(dispatch, plan, index, call, duration_ns)
 
     def _call(self, plan: Plan, index: int) -> Call:
-        receiver = plan.receivers[index] if index < len(plan.receivers) else ""
-        return Call(receiver, index)
+        if index < len(plan.receivers):
+            return Call(plan.receivers[index], plan.positions[index])
+        return Call("", index)
 
     def _note(self, call: Call, item: Any) -> None:
         if item[0] == "query":
             self.query_count += 1
             call.statements = call.add_query(item[1], item[2], call.statements)
+        elif item[0] == "outcome":
+            _, call.outcome, call.error_message = item
         else:
             call.note_error(item)
 

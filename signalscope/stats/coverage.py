@@ -22,6 +22,7 @@ class State(StrEnum):
     """What became of a receiver in the period."""
 
     CALLED = "called"
+    KEPT_OUT = "kept out"
     NEVER_CALLED = "never called"
     NOT_CONNECTED = "not connected"
     NOT_RECORDED = "not recorded"
@@ -34,6 +35,7 @@ class ReceiverCoverage:
 
     sender: "" where it hears any.
     info: what the registry knows; None when it is not connected in this process.
+    muted, skipped: calls that were kept out, by control or by a condition; not in count.
     p95_ns: None without calls.
     """
 
@@ -42,6 +44,8 @@ class ReceiverCoverage:
     info: ReceiverInfo | None
     count: int
     errors: int
+    muted: int
+    skipped: int
     p95_ns: int | None
     state: State
 
@@ -117,6 +121,8 @@ def _signal(
             info=None,
             count=tally.count,
             errors=tally.errors,
+            muted=tally.muted,
+            skipped=tally.skipped,
             p95_ns=tally.percentile_ns(0.95),
             state=State.NOT_CONNECTED,
         )
@@ -128,6 +134,8 @@ def _signal(
 def _connected(info: ReceiverInfo, tally: Tally, *, is_recorded: bool) -> ReceiverCoverage:
     if tally.count:
         state = State.CALLED
+    elif tally.muted or tally.skipped:
+        state = State.KEPT_OUT
     else:
         state = State.NEVER_CALLED if is_recorded else State.NOT_RECORDED
     return ReceiverCoverage(
@@ -136,6 +144,8 @@ def _connected(info: ReceiverInfo, tally: Tally, *, is_recorded: bool) -> Receiv
         info=info,
         count=tally.count,
         errors=tally.errors,
+        muted=tally.muted,
+        skipped=tally.skipped,
         p95_ns=tally.percentile_ns(0.95) if tally.count else None,
         state=state,
     )

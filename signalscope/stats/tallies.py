@@ -22,6 +22,8 @@ COLUMNS = (
     "receiver",
     "call_count",
     "error_count",
+    "muted_count",
+    "skipped_count",
     "total_ns",
     "max_ns",
     "histogram",
@@ -30,19 +32,36 @@ COLUMNS = (
 
 @dataclass(slots=True)
 class Tally:
-    """Calls added up: how many, how long in ns, and how many in each bucket of duration."""
+    """
+    Calls added up: how many, how long in ns, and how many in each bucket of duration.
+
+    muted, skipped: calls that were kept out, by control or by a condition; not in count.
+    """
 
     count: int = 0
     errors: int = 0
+    muted: int = 0
+    skipped: int = 0
     total_ns: int = 0
     max_ns: int = 0
     # Calls by bucket, of all of them: rows are added up fast so.
     _counts: list[int] = field(default_factory=lambda: [0] * LENGTH)
 
-    def add(self, count: int, errors: int, total_ns: int, max_ns: int, stored: Any) -> None:
-        """Add the figures of a row; stored: its histogram."""
+    def add(
+        self,
+        count: int,
+        errors: int,
+        muted: int,
+        skipped: int,
+        total_ns: int,
+        max_ns: int,
+        stored: Any,
+    ) -> None:
+        """Add the figures of a row, in the order of COLUMNS; stored: its histogram."""
         self.count += count
         self.errors += errors
+        self.muted += muted
+        self.skipped += skipped
         self.total_ns += total_ns
         if max_ns > self.max_ns:
             self.max_ns = max_ns
@@ -50,7 +69,15 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
-        self.add(other.count, other.errors, other.total_ns, other.max_ns, [0, *other._counts])
+        self.add(
+            other.count,
+            other.errors,
+            other.muted,
+            other.skipped,
+            other.total_ns,
+            other.max_ns,
+            [0, *other._counts],
+        )
 
     @property
     def buckets(self) -> dict[int, int]:
@@ -83,12 +110,11 @@ def read_tallies(
         rows = rows.filter(receiver=receiver)
     tallies: dict[Key, Tally] = {}
     for row in rows.values_list(*COLUMNS).iterator():
-        signal, sender, name, count, errors, total_ns, max_ns, histogram = row
-        key = (signal, sender, name)
+        key = row[:3]
         tally = tallies.get(key)
         if tally is None:
             tally = tallies[key] = Tally()
-        tally.add(count, errors, total_ns, max_ns, histogram)
+        tally.add(*row[3:])
     return tallies
 
 

@@ -134,9 +134,8 @@ def _keys(rows: list[_Source]) -> list[int]:
 
 
 def _add(tallies: dict[Key, Tally], rows: Iterable[_Source]) -> None:
-    for _, signal, sender, receiver, count, errors, total_ns, max_ns, histogram in rows:
-        tally = tallies.setdefault((signal, sender, receiver), Tally())
-        tally.add(count, errors, total_ns, max_ns, histogram)
+    for _, signal, sender, receiver, *figures in rows:
+        tallies.setdefault((signal, sender, receiver), Tally()).add(*figures)
 
 
 def _row(start_s: int, period_s: int, key: Key, tally: Tally) -> Row:
@@ -147,6 +146,8 @@ def _row(start_s: int, period_s: int, key: Key, tally: Tally) -> Row:
         *key,
         tally.count,
         tally.errors,
+        tally.muted,
+        tally.skipped,
         tally.total_ns,
         tally.max_ns,
         json.dumps(pack(tally.buckets)),

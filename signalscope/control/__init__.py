@@ -1,0 +1,1 @@
+"""Decides which receivers of a dispatch are called."""

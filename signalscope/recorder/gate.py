@@ -1,0 +1,62 @@
+"""What decides which receivers of a dispatch are called, and what looks at it when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from signalscope.core.django_dispatch import dispatch_uids
+from signalscope.recorder.strands import LOOSE, Branch, Record, running_strand
+
+if TYPE_CHECKING:
+    from signalscope.recorder.plans import Plan
+
+# One for each receiver of a plan, in its order: who keeps it out, as text; "" where it runs.
+Verdict = tuple[str, ...]
+
+# Asked at each dispatch of the plan that it was made for; None where all run.
+Gate = Callable[[], Verdict | None]
+
+# Called with the record of a finished dispatch, in the thread that sent it.
+Watch = Callable[[Record], None]
+
+# Keys of the mutes that are open in this process, in whatever thread or task. What each dispatch
+# tests is whether this is empty: nothing is faster, or needs a lock.
+OPEN_MUTES: set[int] = set()
+
+
+class Candidates:
+    """
+    The receivers of a dispatch, before it is decided which are called.
+
+    receivers: the live objects, sync before async; labels: theirs, in the same order.
+    """
+
+    def __init__(
+        self, signal: Any, sender: object, plan: Plan, receivers: Sequence[object]
+    ) -> None:
+        self.signal = signal
+        self.sender = sender
+        self.labels = plan.receivers
+        self.receivers = receivers
+
+    @cached_property
+    def dispatch_uids(self) -> tuple[str, ...]:
+        """The text of the dispatch_uid that each was connected with, "" where none was given."""
+        return dispatch_uids(self.signal, self.sender, self.receivers)
+
+
+def note_outcome(signal: Any, sender: object, outcome: str, text: str) -> None:
+    """
+    Say what became of the call in progress, by its receiver: "skipped", because of a condition.
+
+    Nothing happens where the dispatch of that signal by that sender is not recorded.
+    """
+    top: Any = running_strand().top
+    record = top.record if type(top) is Branch else top
+    # A call that is not recorded has what encloses it on top.
+    if type(record) is list and record is not LOOSE:
+        plan = record[0]
+        if plan.of() is signal and plan.sender() is sender:
+            top.append(("outcome", outcome, text))
