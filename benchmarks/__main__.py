@@ -21,6 +21,7 @@ from benchmarks.side_by_side import MISSED
 
 RUNS = [
     ["bench_dispatch"],
+    ["bench_control"],
     ["bench_request", "heavy", "0"],
     ["bench_request", "heavy", "1"],
     ["bench_request", "light", "0"],

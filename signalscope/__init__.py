@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from signalscope.context import SignalContext
+    from signalscope.control.conditions import (
+        not_raw,
+        only_for_models,
+        only_in_environment,
+        only_when_created,
+        only_when_field_changed,
+        signal_condition,
+    )
+    from signalscope.control.disconnected import disconnected
+    from signalscope.control.mute import mute, only
     from signalscope.wiring import (
         flush,
         install,
@@ -25,11 +35,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SignalContext",
+    "disconnected",
     "flush",
     "install",
     "is_installed",
     "log",
+    "mute",
+    "not_raw",
+    "only",
+    "only_for_models",
+    "only_in_environment",
+    "only_when_created",
+    "only_when_field_changed",
     "register",
+    "signal_condition",
     "suppress",
     "trace",
     "track",
@@ -38,10 +57,23 @@ __all__ = [
     "untrack",
 ]
 
+# Where the names are that are not in signalscope.wiring.
+_HOMES = {
+    "SignalContext": "signalscope.context",
+    "disconnected": "signalscope.control.disconnected",
+    "mute": "signalscope.control.mute",
+    "not_raw": "signalscope.control.conditions",
+    "only": "signalscope.control.mute",
+    "only_for_models": "signalscope.control.conditions",
+    "only_in_environment": "signalscope.control.conditions",
+    "only_when_created": "signalscope.control.conditions",
+    "only_when_field_changed": "signalscope.control.conditions",
+    "signal_condition": "signalscope.control.conditions",
+}
+
 
 def __getattr__(name: str) -> Any:
     # Importing any part of the package runs this file, and core needs no database.
     if name in __all__:
-        home = "signalscope.context" if name == "SignalContext" else "signalscope.wiring"
-        return getattr(import_module(home), name)
+        return getattr(import_module(_HOMES.get(name, "signalscope.wiring")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

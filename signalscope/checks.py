@@ -12,9 +12,15 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from signalscope import conf, wiring
 from signalscope.activity.options import find_problems
+from signalscope.control import guard
+from signalscope.control.conditions import ForModels, InEnvironment, find_environment
+from signalscope.control.wrapping import used_conditions
+from signalscope.core.names import receiver_label
 from signalscope.exceptions import UnknownSignal
 from signalscope.models import Trace
+from signalscope.registry.receivers import all_receivers
 from signalscope.registry.signals import Registry
+from signalscope.stats.coverage import is_recorded
 
 # The versions that the suite runs on.
 TESTED = ((5, 2), (6, 0), (6, 1))
@@ -55,6 +61,64 @@ def check_tracking(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         )
         for sentence in find_problems(conf.get_conf().track)
     ]
+
+
+@register
+def check_guard(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the GUARD setting can be followed, and that its guards see what they guard."""
+    setting = conf.get_conf().guard
+    found: list[CheckMessage] = [
+        Error(
+            sentence,
+            hint="Give names of receivers, or globs, with limits: see the how-to guide.",
+            id="signalscope.E005",
+        )
+        for sentence in guard.find_problems(setting)
+    ]
+    exclude = (*conf.NOISE, *conf.get_conf().exclude)
+    recorded = [
+        info.receiver
+        for info in all_receivers()
+        if is_recorded(info, conf.get_conf().include, exclude)
+    ]
+    found += [
+        Warning(
+            f"SIGNALSCOPE['GUARD'][{name!r}] guards nobody: no receiver of that name is both "
+            "connected and recorded.",
+            hint="Look for its name on the Signals page, and for what EXCLUDE leaves out.",
+            id="signalscope.W004",
+        )
+        for name in setting
+        if not any(guard.is_guarded_by(name, receiver) for receiver in recorded)
+    ]
+    return found
+
+
+@register
+def check_conditions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the conditions of receivers can hold."""
+    found: list[CheckMessage] = []
+    for receiver, condition in used_conditions():
+        label = receiver_label(receiver)
+        if isinstance(condition, InEnvironment) and find_environment() is None:
+            found.append(
+                Error(
+                    f"{label} stands under only_in_environment(), but SIGNALSCOPE['ENVIRONMENT'] "
+                    "is not set: it never runs.",
+                    hint='Say where this runs: SIGNALSCOPE = {"ENVIRONMENT": "production"}.',
+                    id="signalscope.E004",
+                )
+            )
+        if isinstance(condition, ForModels) and (unknown := condition.unknown_labels()):
+            found.append(
+                Error(
+                    f"{label} stands under only_for_models() with labels that name no model: "
+                    f"{', '.join(unknown)}.",
+                    hint='Give labels of models, such as "shop.Order".',
+                    id="signalscope.E006",
+                )
+            )
+    return found
 
 
 @register

@@ -248,6 +248,10 @@ def _problem(key: str, value: Any) -> str:
         and all(_has_text_keys(options) for options in value.values())
     ):
         return 'it must be a dict such as {"shop.Order": {"exclude": ["note"]}, "shop.*": {}}'
+    if key == "GUARD" and not (
+        _has_text_keys(value) and all(_has_text_keys(options) for options in value.values())
+    ):
+        return 'it must be a dict such as {"shop.receivers.sync_crm": {"max_error_rate": 0.5}}'
     if key in _CHOICES and value not in _CHOICES[key]:
         return f"it must be one of {', '.join(map(repr, _CHOICES[key]))}"
     if key in ("SLOW_MS", "SLOW_TRACE_MS", "SLOW_QUERY_MS") and not (

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 from signalscope.conf import NOISE, get_conf
 from signalscope.core.names import matches
 from signalscope.recorder.tree import Call, Dispatch, Tree
-from signalscope.registry.receivers import COLLECTED, ReceiverInfo, receivers_of
+from signalscope.registry.receivers import COLLECTED, UNKNOWN, ReceiverInfo, receivers_of
 from signalscope.registry.signals import SignalInfo, registry
 
 # Rows are stored on every request, also while the toolbar is closed.
@@ -126,7 +126,7 @@ class Lines:
         library_count = 0
         for info in connected:
             senders = self._called.get((info.signal, info.receiver), set())
-            if info.sender in senders or (senders and info.sender in ("", "(unknown)")):
+            if info.sender in senders or (senders and info.sender in ("", UNKNOWN)):
                 continue
             if _is_of_library(info):
                 library_count += 1

@@ -7,16 +7,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signalscope import __version__
+from signalscope import __version__, signals
 from signalscope.activity.journal import Journal
-from signalscope.activity.operations import command_run
+from signalscope.activity.operations import command_run, rule_entry
 from signalscope.activity.standard import standard_hooks
 from signalscope.activity.tracking import tracker
 from signalscope.conf import NOISE, Conf, get_conf
 from signalscope.context import Context
+from signalscope.control.guard import Guards
+from signalscope.control.mute import Mute, judge
+from signalscope.control.refresh import Refresh
+from signalscope.control.rules import Rules
+from signalscope.control.slow import SlowCalls
 from signalscope.core.correlation import find_headers
 from signalscope.ending import Ending
 from signalscope.exceptions import CannotInstrument
@@ -40,6 +45,7 @@ from signalscope.registry.signals import registry
 
 if TYPE_CHECKING:
     from signalscope.activity.accounts import AccountWatch
+    from signalscope.models import ControlRule
     from signalscope.upkeep.turns import Upkeep
 
 _COMMAND = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
@@ -132,12 +138,23 @@ class Scope:
         self._hooks.update(make_hooks(self.recorder, on_setting=self._setting_changed))
         self._hooks[CONNECTION_CREATED] = Told(self._connected, "connection")
         self.journal = Journal(self.recorder.note_entries, is_discarding)
+        self.recorder.judge_mutes = judge
+        Mute.can_mute = staticmethod(lambda: self.patch.is_installed)
+        self.rules = Rules(self.planner.make_anew)
+        self.planner.gatekeepers.append(self.rules.gate)
+        self.guards = Guards(self.journal)
+        self.planner.gatekeepers.append(self.guards.find_gate)
+        self.slow_calls = SlowCalls()
+        self.planner.watchers += [self.guards.find_watch, self.slow_calls.find_watch]
+        # Plans are watched only while somebody listens.
+        signals.receiver_slow.on_change = self.planner.make_anew
         for name, hook in standard_hooks(self.journal).items():
             own = self._hooks.get(name)
             self._hooks[name] = hook if own is None else Both(own, hook)
         self.patch = Patch()
         self.writer: Writer | None = None
         self.upkeep: Upkeep | None = None
+        self.refresh: Refresh | None = None
         self.accounts: AccountWatch | None = None
         self.ending = Ending(self.stop, timeout_s=get_conf().exit_timeout_s)
         # Why Signal is not instrumented, where it should be.
@@ -163,6 +180,9 @@ class Scope:
             self.upkeep.retention = conf.retention
             self.upkeep.budget_s = conf.effective_flush_interval_s * UPKEEP_SHARE
             self.writer.upkeep = self.upkeep if conf.upkeep else None
+        if self.refresh is not None:
+            self.refresh.alias = conf.database
+            self.refresh.interval_s = conf.rules_refresh_s
         self._watch_queries(conf)
         if self.accounts is not None and apps.models_ready:
             if self.patch.is_installed:
@@ -174,6 +194,8 @@ class Scope:
             tracker.start()
         else:
             tracker.stop()
+        self.guards.configure(conf.guard)
+        self.slow_calls.limit_ns = conf.slow_ms and conf.slow_ms * 1e6
         # Last, since it makes all plans anew.
         self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
 
@@ -217,6 +239,7 @@ class Scope:
     def make_writer(self) -> None:
         """Build the writer, which needs models: when the apps are ready."""
         # The imports that cannot stand at the top: they need models.
+        from signalscope.models.rule import ControlRule, read_rules
         from signalscope.sinks.activity import store_entries
         from signalscope.sinks.database import DatabaseSink
         from signalscope.upkeep.turns import Upkeep
@@ -230,6 +253,15 @@ class Scope:
                 retention=conf.retention,
                 budget_s=conf.effective_flush_interval_s * UPKEEP_SHARE,
             )
+            self.refresh = Refresh(
+                self.rules,
+                read=read_rules,
+                alias=conf.database,
+                connect=sink.connected,
+                was_active=self._was_active,
+                interval_s=conf.rules_refresh_s,
+            )
+            ControlRule.on_stored = self._rule_stored
             self.writer = Writer(
                 self.recorder,
                 sink,
@@ -243,7 +275,9 @@ class Scope:
                     patched_by=self.patch.others,
                 ),
                 upkeep=self.upkeep if conf.upkeep else None,
+                refresh=self.refresh,
             )
+            self.recorder.on_active = self.writer.wake
             self.writer.waiting.trace_rows.allowance.per_minute = conf.keep_per_minute
             for connection in connections.all(initialized_only=True):
                 sink.meet(connection)
@@ -282,6 +316,7 @@ class Scope:
         PLANS.clear()
         strands.LOOSE.clear()
         self.recorder.forget()
+        self.guards.forget()
         if self.writer is not None:
             self.writer.forget()
         self.ending.after_fork()
@@ -296,6 +331,17 @@ class Scope:
         # Not while apps are loading: Django warns of queries then, and tables may be unknown.
         if self.writer is not None and apps.ready and self.writer.start():
             self.attend_end()
+
+    def _was_active(self) -> bool:
+        # Nothing is read where nothing is stored.
+        return not is_discarding() and self.recorder.was_active()
+
+    def _rule_stored(self, action: str, rule: ControlRule, using: str) -> None:
+        """Log what became of a rule, and let it hold, once the transaction is committed."""
+        if self.refresh is not None and self.patch.is_installed:
+            if self.journal.wants(action):
+                self.journal.note_on_commit([rule_entry(action, rule)], using)
+            transaction.on_commit(self.refresh.now, using=using, robust=True)
 
     def _note_entries(self, entries: list[Entry], using: str) -> None:
         self.recorder.note_entries(entries)

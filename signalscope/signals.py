@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.dispatch import Signal
+
+
+class WatchedSignal(Signal):
+    """
+    A signal whose receivers cost something where there are any.
+
+    on_change: called when a receiver was connected or disconnected.
+    """
+
+    on_change: Callable[[], object] = staticmethod(lambda: None)
+
+    def connect(self, *args: Any, **kwargs: Any) -> None:
+        """Connect a receiver, as Django does."""
+        super().connect(*args, **kwargs)
+        self.on_change()
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> bool:
+        """Disconnect a receiver, as Django does."""
+        is_disconnected = super().disconnect(*args, **kwargs)
+        self.on_change()
+        return is_disconnected
+
 
 # A user's password is another one: by set_password(), set_unusable_password() or a hash that was
 # assigned. Sent robustly as the user is saved, maybe in a transaction. Not sent for new users,
@@ -14,14 +39,14 @@ from django.dispatch import Signal
 password_changed = Signal()
 
 # A call of a receiver took SLOW_MS or longer. Sent robustly, right after its dispatch, in the
-# thread that sent that; not for the receivers of signalscope's own signals.
+# thread that sent that; not for receivers of signalscope's own signals, nor for what those send.
 #
-# sender: the sender of the dispatch.
-# signal: the signal that was sent.
+# sender: the sender of the dispatch where that is a class, else None.
+# signal_name: the dotted name of the signal that was sent.
 # receiver: the receiver's label, its module and qualified name.
 # duration_ns: how long it took.
 # outcome: "ok" or "error".
-receiver_slow = Signal()
+receiver_slow = WatchedSignal()
 
 # The guard of a receiver began to keep it out, lets one call through to see, or is closed again.
 # Sent robustly, in the thread whose dispatch brought the change.

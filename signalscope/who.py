@@ -32,6 +32,9 @@ class Named:
     label: str = ""
 
 
+_NO_ONE = Named()
+
+
 class Who:
     """
     The user behind something.
@@ -89,7 +92,7 @@ class Who:
         if known is _UNKNOWN:
             return self._in_session()
         user = _somebody(known)
-        return Named() if user is None else Named(_key(user), _label(user))
+        return _NO_ONE if user is None else Named(_key(user), _label(user))
 
     def _lazy(self) -> Any:
         if self._given is OF_REQUEST:

@@ -23,7 +23,6 @@ from signalscope.core.faults import fault
 from signalscope.exceptions import UnknownSignal
 from signalscope.instrument.patch import Patch
 from signalscope.recorder import strands
-from signalscope.recorder.plans import PLANS
 from signalscope.recorder.traces import Trace
 from signalscope.registry.signals import registry
 from signalscope.scope import Scope
@@ -127,13 +126,19 @@ def register(signal: Signal, *, name: str) -> None:
     Raises TypeError when it is no Signal, ValueError when the name is empty or taken.
     """
     registry.register(signal, name)
-    PLANS.clear()
+    _make_plans_anew()
 
 
 def unregister(signal: Signal) -> bool:
     """Forget the name given to a signal; return whether it had one."""
-    PLANS.clear()
-    return registry.unregister(signal)
+    had_name = registry.unregister(signal)
+    _make_plans_anew()
+    return had_name
+
+
+def _make_plans_anew() -> None:
+    if _scope is not None:
+        _scope.planner.make_anew()
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -145,6 +150,17 @@ def flush(timeout: float | None = None) -> bool:
     """
     writer = scope().writer
     return writer is not None and writer.flush(timeout)
+
+
+def refresh_rules() -> None:
+    """
+    Let the rules in the database hold in this process now.
+
+    They do so by themselves within RULES_REFRESH_S, but in a test run.
+    """
+    refresh = scope().refresh
+    if refresh is not None:
+        refresh.now()
 
 
 def log(action: str, /, target: Model | None = None, **details: Any) -> None:

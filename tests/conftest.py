@@ -4,6 +4,7 @@ import pytest
 
 from signalscope.core import faults
 from signalscope.recorder import strands
+from signalscope.recorder.gate import MUTES, OPEN_MUTES
 from signalscope.registry.receivers import all_receivers
 
 
@@ -28,10 +29,14 @@ def _connected_by_tests():
 
 @pytest.fixture(autouse=True)
 def receivers_as_found():
-    """A test leaves no receiver connected, and the strand of its thread as it found it."""
+    """A test leaves no receiver connected, no mute open, and its thread's strand as it was."""
     before = _connected_by_tests()
+    # A decorated test class has one open.
+    open_mutes = set(OPEN_MUTES)
     strands.LOOSE.clear()
     yield
     assert _connected_by_tests() == before
     assert strands.CURRENT.get() is None
     assert strands.loose_strands.strand.top is strands.LOOSE
+    assert open_mutes == OPEN_MUTES
+    assert {id(mute) for mute in MUTES.get() if mute.is_open} <= OPEN_MUTES

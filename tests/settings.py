@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "debug_toolbar",
     "tests.shop",
     "tests.tracked",
+    "tests.warehouse",
 ]
 MIDDLEWARE = [
     "debug_toolbar.middleware.DebugToolbarMiddleware",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -19,7 +19,7 @@ from signalscope.activity.saving import (
     own_transaction,
     saved_fields,
 )
-from signalscope.activity.spans import running_span
+from signalscope.activity.spans import Transaction, running_transaction
 from signalscope.activity.stored import as_stored, is_expression, is_same
 from signalscope.core.faults import fault
 
@@ -41,6 +41,7 @@ class Change:
     What a save has changed.
 
     model: the concrete class. is_raw: it came from a fixture.
+    transaction: the open one that the save is part of, None in autocommit mode.
     fields: (old, new) by the name of each field that was saved and is another one now, as the
     field loads them: UNKNOWN where that is not known, None for old where the object is new.
     Neither is for anybody to change.
@@ -51,7 +52,8 @@ class Change:
     using: str
     is_created: bool
     is_raw: bool
-    fields: dict[str, tuple[Any, Any]]
+    transaction: Transaction | None
+    fields: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
 Listener = Callable[[Change], None]
@@ -61,8 +63,9 @@ Listener = Callable[[Change], None]
 class _Wish:
     """What a listener wants to hear."""
 
-    needs_old: bool
+    needs_old: Callable[[type[models.Model]], bool]
     raw: bool
+    is_atomic: bool
 
 
 @dataclass(slots=True)
@@ -75,18 +78,22 @@ class _Watched:
 
 
 _watched: dict[type[models.Model], _Watched] = {}
-# Of _save_table(), which save_base() calls once its receivers of pre_save have run.
-_ARGUMENTS = ("raw", "cls", "force_insert", "force_update", "using", "update_fields")
 
 
 def watch(
-    model: type[models.Model], listener: Listener, *, needs_old: bool, raw: bool = False
+    model: type[models.Model],
+    listener: Listener,
+    *,
+    needs_old: Callable[[type[models.Model]], bool],
+    raw: bool = False,
+    is_atomic: bool = False,
 ) -> None:
     """
-    Call the listener for each save of the model and its subclasses that changes something.
+    Call the listener for each save of the model and its subclasses, whatever it has changed.
 
-    needs_old: values that nobody knows are looked up, and row and listener are in a transaction;
-    without it there is never a query. raw: saves of fixtures count, too; with needs_old only.
+    needs_old: asked at each save, with the class; values that nobody knows are looked up then,
+    and there is never a query without it. raw: saves of fixtures count, too.
+    is_atomic: where old values are needed, row and listener are in a transaction.
     The row is written then, and receivers of post_save have not run yet. What the listener
     raises goes to whoever saves.
     """
@@ -97,8 +104,8 @@ def watch(
             MethodPatch(model, "save_base", _make_save_base),
             MethodPatch(model, "_save_table", partial(_make_save_table, watched)),
         ]
-    watched.wishes[listener] = _Wish(needs_old, raw)
-    _wishes.cache_clear()
+    watched.wishes[listener] = _Wish(needs_old, raw, is_atomic)
+    _forget()
 
 
 def unwatch(model: type[models.Model], listener: Listener) -> None:
@@ -110,7 +117,7 @@ def unwatch(model: type[models.Model], listener: Listener) -> None:
             patch.take_off()
         watched.memory.end()
         del _watched[model]
-    _wishes.cache_clear()
+    _forget()
 
 
 def family(model: type[models.Model]) -> Iterator[type[models.Model]]:
@@ -131,11 +138,26 @@ def _wishes(model: type[models.Model]) -> dict[Listener, _Wish]:
     return found
 
 
+@cache
+def _nearest(model: type[models.Model]) -> _Watched | None:
+    """Return the first of what a model is, and inherits from, that somebody listens to."""
+    return next((_watched[base] for base in model.__mro__ if base in _watched), None)
+
+
+def _forget() -> None:
+    """Look anew who listens to which models."""
+    _wishes.cache_clear()
+    _nearest.cache_clear()
+
+
 def _make_save_base(save: Callable[..., Any]) -> Callable[..., Any]:
     def save_base(self: models.Model, *args: Any, **kwargs: Any) -> Any:
-        if any(wish.needs_old for wish in _wishes(type(self)).values()):
-            # Now, since the tables of parents are written before the model's own.
-            fetch_before(self, *args, **kwargs)
+        model = type(self)
+        for wish in _wishes(model).values():
+            if wish.needs_old(model):
+                # Now, since the tables of parents are written before the model's own.
+                fetch_before(self, *args, **kwargs)
+                break
         return save(self, *args, **kwargs)
 
     return save_base
@@ -150,34 +172,53 @@ def _make_save_table(watched: _Watched, save: Callable[..., Any]) -> Callable[..
     """
 
     def save_table(self: models.Model, *args: Any, **kwargs: Any) -> Any:
-        given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
-        nearest = next((_watched[base] for base in type(self).__mro__ if base in _watched), None)
+        raw, cls, using, update_fields = _given(*args, **kwargs)
+        model = type(self)
+        concrete: Any = self._meta.concrete_model
         # The tables of parents come before, and a parent may be watched, too. What could not be
         # taken off, since somebody else replaced it, is nobody's.
-        if given.get("cls") is not self._meta.concrete_model or nearest is not watched:
+        if cls is not concrete or _nearest(model) is not watched:
             return save(self, *args, **kwargs)
-        raw, using = given.get("raw", False), given["using"]
-        update_fields = given.get("update_fields")
-        wishes = _wishes(type(self))
-        heard = [listener for listener, wish in wishes.items() if wish.raw or not raw]
-        needs_old = any(wishes[listener].needs_old for listener in heard)
-        with own_transaction(using) if needs_old else nullcontext():
+        wishes = _wishes(model)
+        if raw:
+            wishes = {who: wish for who, wish in wishes.items() if wish.raw}
+        needs_old = [wish for wish in wishes.values() if wish.needs_old(model)]
+        is_atomic = any(wish.is_atomic for wish in needs_old)
+        with own_transaction(using) if is_atomic else nullcontext():
             if raw and needs_old:
                 # A fixture does not come by the model's save_base().
                 fetch_missing(self, using, is_raw=True, update_fields=update_fields)
             is_updated = save(self, *args, **kwargs)
-            model: Any = self._meta.concrete_model
-            change = Change(self, model, using, not is_updated, raw, {})
-            if _find(change, update_fields, may_query=needs_old):
-                for listener in heard:
+            transaction = running_transaction(using)
+            change = Change(self, concrete, using, not is_updated, raw, transaction)
+            if _find(change, update_fields, may_query=bool(needs_old)):
+                for listener in wishes:
                     listener(change)
         return is_updated
 
     return save_table
 
 
+def _given(
+    raw: bool = False,
+    cls: Any = None,
+    force_insert: Any = False,  # noqa: ARG001
+    force_update: Any = False,  # noqa: ARG001
+    using: Any = None,
+    update_fields: Collection[str] | None = None,
+    *args: Any,  # noqa: ARG001
+    **kwargs: Any,  # noqa: ARG001
+) -> tuple[bool, Any, Any, Collection[str] | None]:
+    """
+    Return raw, cls, using and update_fields of a call of _save_table().
+
+    save_base() calls that once its receivers of pre_save have run.
+    """
+    return raw, cls, using, update_fields
+
+
 def _find(change: Change, update_fields: Collection[str] | None, *, may_query: bool) -> bool:
-    """Fill in what has changed, and tell whether there is anything to hear of."""
+    """Fill in what has changed; return False where that cannot be found."""
     try:
         fields = saved_fields(change.instance, is_raw=change.is_raw, update_fields=update_fields)
         _find_changes(change, fields, may_query=may_query)
@@ -187,10 +228,10 @@ def _find(change: Change, update_fields: Collection[str] | None, *, may_query: b
     except Exception as error:  # noqa: BLE001
         fault("finding what a save has changed", error)
         return False
-    return change.is_created or bool(change.fields)
+    return True
 
 
-def _find_changes(change: Change, fields: list[Any], *, may_query: bool) -> None:
+def _find_changes(change: Change, fields: Sequence[Any], *, may_query: bool) -> None:
     """
     Fill in what has changed, and remember what the database holds from now on.
 
@@ -198,28 +239,31 @@ def _find_changes(change: Change, fields: list[Any], *, may_query: bool) -> None
     """
     instance, using = change.instance, change.using
     held = instance.__dict__
-    known = {} if change.is_created else known_values(instance, using)
-    values = dict(known)
-    # Django leaves the expression, or defers the field, where the database cannot return it.
-    # By name: to compare fields is slow.
-    made = {f.attname: f for f in fields if f.attname not in held or is_expression(held[f.attname])}
-    fetched = fetch(instance, using, [*made.values()]) if may_query else {}
+    values = {} if change.is_created else known_values(instance, using)
+    unknown = None if change.is_created else UNKNOWN
+    made = []
     for saved in fields:
         name = saved.attname
-        old = known.get(name, UNKNOWN)
-        if name in made:
-            if name not in fetched:
-                values.pop(name, None)
-                continue
-            new = fetched[name]
-        elif is_same(old, held[name]):
-            continue
-        else:
+        # Django leaves the expression, or defers the field, where the database cannot return it.
+        if name not in held or is_expression(held[name]):
+            made.append(saved)
+        elif name not in values or not is_same(values[name], held[name]):
             new = as_stored(saved, held[name])
-        values[name] = new
-        old = None if change.is_created else old
-        if not is_same(old, new):
-            change.fields[saved.name] = (old, new)
+            _note(change, saved, values.get(name, unknown), new)
+            values[name] = new
+    fetched = fetch(instance, using, made) if may_query else {}
+    for saved in made:
+        name = saved.attname
+        old = values.pop(name, unknown)
+        if name in fetched:
+            values[name] = fetched[name]
+            _note(change, saved, old, fetched[name])
     for key in instance._meta.pk_fields:
         values[key.attname] = held.get(key.attname)
-    remember(instance, using, values, running_span(using), is_raw=change.is_raw)
+    span = None if change.transaction is None else change.transaction.span
+    remember(instance, using, values, span, is_raw=change.is_raw)
+
+
+def _note(change: Change, saved: Any, old: Any, new: Any) -> None:
+    if not is_same(old, new):
+        change.fields[saved.name] = (old, new)

@@ -39,9 +39,8 @@ def make_entry(
     """
     actor = actor or running_actor(may_query=may_query)
     trace = running_trace()
-    details = dict(details or {})
     if actor.reason:
-        details.setdefault("reason", actor.reason)
+        details = {"reason": actor.reason, **(details or {})}
     if obj is not None:
         object_type = type_label(obj)
         object_key = values.object_key(obj)
@@ -55,7 +54,7 @@ def make_entry(
         object_key=object_key,
         object_label=object_label,
         changes=changes or {},
-        details=details,
+        details=details or {},
         ip_address=actor.ip_address,
         user_agent=actor.user_agent,
         correlation_id=actor.correlation_id or _correlation_id(trace),

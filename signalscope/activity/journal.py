@@ -38,7 +38,7 @@ class Journal:
         transaction = running_transaction(using)
         if transaction is not None:
             # What one transaction has no room for is noted at once.
-            entries = [entry for entry in entries if not transaction.hold(entry, self.note)]
+            entries = transaction.hold(entries, self.note)
         self.note(entries)
 
 

@@ -1,4 +1,4 @@
-"""Entries of what is done to the project itself: migrations, commands, settings in tests."""
+"""Entries of what is done to the project itself: migrations, commands, control, test settings."""
 
 from __future__ import annotations
 
@@ -52,12 +52,34 @@ def command_run(name: str, *, is_error: bool, duration_ns: int) -> Entry:
         details={
             "status": "error" if is_error else "ok",
             "duration_ms": round(duration_ns / 1e6, 3),
-            "os_user": _os_user(),
+            "os_user": os_user(),
         },
     )
 
 
-def _os_user() -> str:
+def guard_changed(receiver: str, state: str, reason: str) -> Entry:
+    """Return the entry of a receiver's guard that opened, lets a call through, or closed."""
+    return make_entry(
+        "guard_changed", object_label=receiver, details={"state": state, "because": reason}
+    )
+
+
+def rule_entry(action: str, rule: Any) -> Entry:
+    """Return the entry of a ControlRule that is set, changed or ended."""
+    until = rule.until
+    return make_entry(
+        action,
+        rule,
+        details={
+            "until": "for good" if until is None else until.isoformat(timespec="seconds"),
+            "reason": rule.reason,
+            "set_by": rule.set_by,
+            "is_forced": rule.is_forced,
+        },
+    )
+
+
+def os_user() -> str:
     """Return the name of the user that this process runs as."""
     try:
         import pwd

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from django.db import DatabaseError, connections, models, router, transaction
@@ -12,9 +13,6 @@ from signalscope.activity.loaded import known_values, remember
 from signalscope.activity.spans import running_span
 from signalscope.activity.stored import is_expression
 from signalscope.core.faults import fault
-
-# Of save_base(), which projects may override with more.
-_ARGUMENTS = ("raw", "force_insert", "force_update", "using", "update_fields")
 
 
 class Saves:
@@ -30,22 +28,36 @@ class Saves:
 
 def own_transaction(using: str) -> AbstractContextManager[object]:
     """Return a transaction for a save in autocommit mode; in the project's own, nothing."""
+    if not Saves.are_atomic:
+        return nullcontext()
     connection = connections[using]
     # Not entered once more: an error that the project catches would mark it for rollback.
     is_alone = not connection.in_atomic_block and connection.get_autocommit()
-    return transaction.atomic(using) if Saves.are_atomic and is_alone else nullcontext()
+    return transaction.atomic(using) if is_alone else nullcontext()
 
 
-def fetch_before(instance: models.Model, *args: Any, **kwargs: Any) -> None:
-    """Look up what a call of save_base() with these arguments will overwrite, unless known."""
-    given = dict(zip(_ARGUMENTS, args, strict=False)) | kwargs
-    if not given.get("force_insert"):
+def fetch_before(
+    instance: models.Model,
+    raw: bool = False,
+    force_insert: Any = False,
+    force_update: Any = False,
+    using: str | None = None,
+    update_fields: Collection[str] | None = None,
+    *args: Any,  # noqa: ARG001
+    **kwargs: Any,  # noqa: ARG001
+) -> None:
+    """
+    Look up what a call of save_base() with these arguments will overwrite, unless known.
+
+    Projects may override that method with more of them.
+    """
+    if not force_insert:
         fetch_missing(
             instance,
-            given.get("using") or router.db_for_write(type(instance), instance=instance),
-            is_raw=given.get("raw", False),
-            is_update=bool(given.get("force_update")),
-            update_fields=given.get("update_fields"),
+            using or router.db_for_write(type(instance), instance=instance),
+            is_raw=raw,
+            is_update=bool(force_update),
+            update_fields=update_fields,
         )
 
 
@@ -64,17 +76,17 @@ def fetch_missing(
     caller, whose transaction they have broken.
     """
     try:
-        if not has_key(instance) or not (is_raw or is_update or _may_be_stored(instance)):
-            return
         known = known_values(instance, using)
         missing = [
             field
             for field in saved_fields(instance, is_raw=is_raw, update_fields=update_fields)
-            if field.attname in instance.__dict__
-            and field.attname not in known
+            if field.attname not in known
+            and field.attname in instance.__dict__
             and not field.primary_key
         ]
-        look_up(instance, using, missing)
+        # Asked last, since of most instances nothing is missing.
+        if missing and has_key(instance) and (is_raw or is_update or _may_be_stored(instance)):
+            look_up(instance, using, missing)
     except DatabaseError:
         raise
     except Exception as error:  # noqa: BLE001
@@ -92,19 +104,25 @@ def look_up(instance: models.Model, using: str, fields: list[Any]) -> None:
 
 def saved_fields(
     instance: models.Model, *, is_raw: bool, update_fields: Collection[str] | None
-) -> list[Any]:
+) -> Sequence[Any]:
     """Return the fields that a save writes; of a fixture, those of the model's own table."""
-    meta = instance._meta.concrete_model._meta  # type: ignore[union-attr]
+    names = None if update_fields is None else frozenset(update_fields)
+    return _saved_fields(instance._meta.concrete_model, names, is_raw=is_raw)
+
+
+# A project's code saves the same fields again and again; names may come from anywhere.
+@lru_cache(maxsize=1000)
+def _saved_fields(model: Any, names: frozenset[str] | None, *, is_raw: bool) -> tuple[Any, ...]:
+    meta = model._meta
     fields: Iterable[Any] = meta.local_concrete_fields if is_raw else meta.concrete_fields
-    return [
+    return tuple(
         field
         for field in fields
-        if not field.generated
-        and (update_fields is None or field.name in update_fields or field.attname in update_fields)
-    ]
+        if not field.generated and (names is None or field.name in names or field.attname in names)
+    )
 
 
-def fetch(instance: models.Model, using: str, fields: list[Any]) -> dict[str, Any]:
+def fetch(instance: models.Model, using: str, fields: Sequence[Any]) -> dict[str, Any]:
     """Return what a database holds in an instance's row, by attname; {} without fields or row."""
     if not fields:
         return {}

@@ -3,7 +3,8 @@ Which part of a transaction is undone, and which is committed for good.
 
 Django tells nobody of rollbacks, and a callback of on_commit() would be seen by the project's
 tests. So the connection's own methods are shadowed, from the first change in a transaction that
-matters here to the transaction's end.
+matters here to the transaction's end. Entries of the activity log wait here meanwhile: to be
+written in the transaction, or to be delivered once it is committed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from weakref import WeakKeyDictionary, ref
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from signalscope.core.faults import fault
+from signalscope.activity.shadows import put_on, take_off
+from signalscope.activity.unwritten import Store, Unwritten, is_given_up
 from signalscope.recorder.notes import Entry
 
 # How many entries one transaction holds until its commit.
@@ -75,26 +77,67 @@ class Transaction:
         self._savepoints: list[tuple[str, Span]] = []
         self._held: list[tuple[Span, Entry]] = []
         self._deliver: Callable[[list[Entry]], None] | None = None
+        self._unwritten = Unwritten()
         _open[connection] = self
-        for name in _FOLLOWED:
-            connection.__dict__[name] = _Shadow(connection, name, self)
+        put_on(connection, self)
 
     @property
     def span(self) -> Span:
         """The span that a change belongs to now."""
         return self._savepoints[-1][1] if self._savepoints else self._root
 
-    def hold(self, entry: Entry, deliver: Callable[[list[Entry]], None]) -> bool:
+    def hold(self, entries: list[Entry], deliver: Callable[[list[Entry]], None]) -> list[Entry]:
         """
-        Keep an entry until the commit, and give it to deliver() then, unless it is undone.
+        Keep entries until the commit, and give them to deliver() then, unless they are undone.
 
-        Returns False, with nothing done, where the transaction holds as many as it may.
+        Returns those that there is no room for.
         """
-        if len(self._held) >= MAX_HELD:
-            return False
-        self._held.append((self.span, entry))
+        room = MAX_HELD - len(self._held)
+        span = self.span
+        self._held += [(span, entry) for entry in entries[:room]]
         self._deliver = deliver
-        return True
+        return entries[room:]
+
+    def write(self, entries: list[Entry], store: Store) -> None:
+        """
+        Have store() write entries in the transaction, together with those that follow.
+
+        Raises DatabaseError where many wait already, and cannot be written.
+        """
+        connection = self._connection()
+        if connection is not None:
+            self._unwritten.add(entries, store, connection)
+
+    def write_all(self) -> None:
+        """Write what waits for that; raises DatabaseError where it cannot be written."""
+        connection = self._connection()
+        if connection is not None:
+            self._unwritten.write(connection)
+
+    def before_savepoint(self) -> None:
+        """A savepoint comes: to roll back to it must not undo what was done before."""
+        self.write_all()
+
+    def before_commit(self) -> None:
+        """All is about to be committed, unless the database has given it up."""
+        connection = self._connection()
+        if connection is None or connection.in_atomic_block:
+            # Django refuses.
+            return
+        if is_given_up(connection):
+            self._undo()
+            return
+        # Without autocommit, Django commits what was left after an error in a block, too.
+        needs_rollback, connection.needs_rollback = connection.needs_rollback, False
+        try:
+            self.write_all()
+        finally:
+            connection.needs_rollback = needs_rollback
+
+    def before_set_autocommit(self, autocommit: bool, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002, FBT001
+        """Databases commit what is open when autocommit is turned on."""
+        if autocommit:
+            self.before_commit()
 
     def after_savepoint(self, sid: str | None) -> None:
         """A savepoint was made; None where the database has none."""
@@ -113,6 +156,8 @@ class Transaction:
         if position is None:
             self._undo()
             return
+        # What waits came after the last savepoint, whichever this one is.
+        self._unwritten.clear()
         self._savepoints[position][1].roll_back()
         del self._savepoints[position:]
         self._savepoints.append((sid, Span(self.span)))
@@ -163,6 +208,7 @@ class Transaction:
     def _undo(self) -> None:
         self._root.roll_back()
         self._held.clear()
+        self._unwritten.clear()
         self._end()
 
     def _end(self) -> None:
@@ -170,50 +216,7 @@ class Transaction:
         if connection is None or _open.get(connection) is not self:
             return
         del _open[connection]
-        for name in _FOLLOWED:
-            shadow = connection.__dict__.get(name)
-            if isinstance(shadow, _Shadow) and shadow.transaction is self:
-                shadow.take_off(connection)
-
-
-_FOLLOWED = (
-    "savepoint",
-    "savepoint_commit",
-    "savepoint_rollback",
-    "commit",
-    "rollback",
-    "close",
-    "set_autocommit",
-)
-_NOTHING = object()
-
-
-class _Shadow:
-    """Stands before a connection's method, and tells the transaction of calls that succeeded."""
-
-    def __init__(
-        self, connection: BaseDatabaseWrapper, name: str, transaction: Transaction
-    ) -> None:
-        self.transaction = transaction
-        self._name = name
-        self._own = connection.__dict__.get(name, _NOTHING)
-        self._method = getattr(connection, name)
-        self._after = f"after_{name}"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        result = self._method(*args, **kwargs)
-        try:
-            getattr(self.transaction, self._after)(result, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001
-            fault("following a transaction", error)
-        return result
-
-    def take_off(self, connection: BaseDatabaseWrapper) -> None:
-        """Leave the connection as it was found."""
-        if self._own is _NOTHING:
-            del connection.__dict__[self._name]
-        else:
-            connection.__dict__[self._name] = self._own
+        take_off(connection, self)
 
 
 # The transactions that are followed now.
@@ -236,6 +239,14 @@ def running_span(using: str) -> Span | None:
     """Return the span that a change in a database belongs to now; None in autocommit mode."""
     transaction = running_transaction(using)
     return None if transaction is None else transaction.span
+
+
+def write_waiting(using: str) -> None:
+    """Write what waits for that in a database's transaction, before somebody looks for it."""
+    if _open:
+        found = _open.get(connections[using])
+        if found is not None:
+            found.write_all()
 
 
 def followed_span(using: str) -> Span | None:

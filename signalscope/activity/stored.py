@@ -6,6 +6,7 @@ import copy
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,15 @@ from django.utils import timezone
 _PLAIN = frozenset({str, int, bool, float, Decimal, datetime, date, UUID, type(None)})
 # Values of Django's own fields that can be changed in place.
 _MUTABLE_FIELDS = (models.JSONField,)
+# What they hold is what the field holds that they refer to.
+_RELATIONS = (models.ForeignKey, models.OneToOneField)
+# Values that fields store and load as they are: most of those that are saved.
+_KEPT = {
+    models.CharField: str,
+    models.TextField: str,
+    models.IntegerField: int,
+    models.BooleanField: bool,
+}
 
 
 def is_expression(value: object) -> bool:
@@ -27,8 +37,20 @@ def is_expression(value: object) -> bool:
 
 def may_be_mutable(field: Any) -> bool:
     """Tell whether a field's values may be changed in place, so that they must be copied."""
-    is_djangos = type(field).__module__.startswith("django.db.models.fields")
-    return not is_djangos or isinstance(field, _MUTABLE_FIELDS)
+    return not _is_djangos(type(field)) or isinstance(field, _MUTABLE_FIELDS)
+
+
+@cache
+def _is_djangos(kind: type) -> bool:
+    return kind.__module__.startswith("django.db.models.fields")
+
+
+@cache
+def _kept_type(kind: type) -> type | None:
+    """Return the type whose values a class of fields keeps as they are, None for no such type."""
+    if not _is_djangos(kind):
+        return None
+    return next((kept for base, kept in _KEPT.items() if issubclass(kind, base)), None)
 
 
 def is_same(old: Any, new: Any) -> bool:
@@ -48,6 +70,10 @@ def as_stored(field: Any, value: Any) -> Any:
     A value that the field cannot read stays what it is.
     """
     try:
+        while type(field) in _RELATIONS:
+            field = field.target_field
+        if type(value) is _kept_type(type(field)):
+            return value
         if isinstance(field, models.FileField):
             return str(value or "")
         if value is None:

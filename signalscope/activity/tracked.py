@@ -47,13 +47,24 @@ class TrackedModel:
             or matches(masks, f"{concrete._meta.label}.{name}")
         }
 
+        # Their values say it all: those of others have a label, or belong to a related object.
+        self._plain = {
+            name for name, field in self.columns.items() if not (field.choices or field.is_relation)
+        }
+
     def saved(self, change: Change) -> Shown:
         """Return what a save has changed: {field: [old, new]}, of a new object what it has."""
+        instance = change.instance
+        if change.is_created:
+            return {
+                name: [None, self._show(name, new, instance)]
+                for name, (_, new) in change.fields.items()
+                if name in self.columns and new not in self.columns[name].empty_values
+            }
         return {
-            name: [self._show(name, part, change.instance) for part in pair]
-            for name, pair in change.fields.items()
+            name: [self._show(name, old, instance), self._show(name, new, instance)]
+            for name, (old, new) in change.fields.items()
             if name in self.columns
-            and not (change.is_created and pair[1] in self.columns[name].empty_values)
         }
 
     def deleted(self, instance: models.Model, values: Mapping[str, Any]) -> Shown:
@@ -77,4 +88,6 @@ class TrackedModel:
             return None
         if name in self._masked:
             return MASKED
+        if name in self._plain:
+            return json_value(value)
         return field_value(self.columns[name], value, instance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, models
@@ -15,7 +16,7 @@ from signalscope.activity.loaded import known_values, remember
 from signalscope.activity.options import Options, options_of_setting
 from signalscope.activity.relations import is_from_fixture, relation_entries
 from signalscope.activity.saving import Saves, look_up
-from signalscope.activity.spans import running_span, running_transaction
+from signalscope.activity.spans import Transaction, running_span, running_transaction
 from signalscope.activity.tracked import TrackedModel
 from signalscope.core.faults import fault
 from signalscope.recorder.notes import Entry
@@ -99,7 +100,7 @@ class Tracker:
         for root in self._roots:
             members = list(family(root))
             raw = any(tracked.raw for member in members if (tracked := self.find(member)))
-            watch(root, self._saved, needs_old=True, raw=raw)
+            watch(root, self._saved, needs_old=lambda _: True, raw=raw, is_atomic=True)
             for member in members:
                 pre_delete.connect(self._deleting, sender=member, weak=False, dispatch_uid=_UID)
                 post_delete.connect(self._deleted, sender=member, weak=False, dispatch_uid=_UID)
@@ -135,13 +136,14 @@ class Tracker:
         if tracked is None or (change.is_raw and not tracked.raw):
             return
 
-        def make() -> Iterable[Entry]:
+        def make() -> list[Entry]:
             changes = tracked.saved(change)
-            if changes or change.is_created:
-                action = "created" if change.is_created else "updated"
-                yield make_entry(action, change.instance, changes=changes, may_query=True)
+            if not (changes or change.is_created):
+                return []
+            action = "created" if change.is_created else "updated"
+            return [make_entry(action, change.instance, changes=changes, may_query=True)]
 
-        self._write(make, change.using)
+        self._write(make, change.using, change.transaction)
 
     def _deleting(self, instance: models.Model, using: str, **named: Any) -> None:
         """Before a deletion: look up what is not known of the object."""
@@ -172,15 +174,19 @@ class Tracker:
                 yield make_entry("deleted", instance, changes=changes, may_query=True)
             remember(instance, using, {}, running_span(using))
 
-        self._write(make, using)
+        self._write(make, using, running_transaction(using))
 
     def _related(self, using: str, **named: Any) -> None:
         owner = named["model"] if named["reverse"] else type(named["instance"])
         tracked = self.find(owner)
         if tracked is not None and (tracked.raw or not is_from_fixture(named)):
-            self._write(lambda: relation_entries(tracked, {**named, "using": using}), using)
+            named["using"] = using
+            make = partial(relation_entries, tracked, named)
+            self._write(make, using, running_transaction(using))
 
-    def _write(self, make: Callable[[], Iterable[Entry]], using: str) -> None:
+    def _write(
+        self, make: Callable[[], Iterable[Entry]], using: str, transaction: Transaction | None
+    ) -> None:
         """
         Write entries, in the transaction of the change or after it.
 
@@ -189,19 +195,22 @@ class Tracker:
         try:
             entries = list(make())
             if self.waits_for_commit:
-                transaction = running_transaction(using)
                 if transaction is None:
                     self.note(entries)
                     return
                 # What one transaction has no room for is written in it.
-                entries = [entry for entry in entries if not transaction.hold(entry, self.note)]
+                entries = transaction.hold(entries, self.note)
         except DatabaseError:
             raise
         except Exception as error:  # noqa: BLE001
             fault("logging a change", error)
             return
-        if entries:
+        if not entries:
+            return
+        if transaction is None:
             self.store(entries, using)
+        else:
+            transaction.write(entries, self.store)
 
 
 # Models are decorated before anything else of signalscope is built.

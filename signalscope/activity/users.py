@@ -28,7 +28,7 @@ class UserWatch:
         """Begin to look at users."""
         if self._model is None:
             self._model = user_model
-            watch(user_model, self._saved, needs_old=False)
+            watch(user_model, self._saved, needs_old=lambda _: False)
 
     def uninstall(self) -> None:
         """Leave the model as it was."""

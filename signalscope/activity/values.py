@@ -41,9 +41,10 @@ _SECRET_WORDS = frozenset(
 
 def object_key(obj: models.Model) -> str:
     """Return an object's primary key as entries have it: text; a composite one as JSON."""
-    if isinstance(obj.pk, tuple):
-        return json.dumps([json_value(part) for part in obj.pk])
-    return "" if obj.pk is None else str(obj.pk)
+    pk = obj.pk
+    if isinstance(pk, tuple):
+        return json.dumps([json_value(part) for part in pk])
+    return "" if pk is None else str(pk)
 
 
 def object_label(obj: models.Model) -> str:
@@ -106,6 +107,11 @@ def json_value(value: Any) -> Any:
     None, bool and numbers stay; the rest is text of at most 500 characters. Lists and dicts are
     kept up to 200 parts, and in dicts the values of secret names are masked.
     """
+    # Most values, which have no parts to count.
+    if type(value) is str:
+        return _cut(value)
+    if type(value) is int and abs(value) <= _MAX_NUMBER:
+        return value
     return _Shaper().shape(value, 0)
 
 

@@ -1,5 +1,5 @@
 """
-Registers the read-only pages; loaded by the admin, where it is installed.
+Registers the pages; loaded by the admin, where it is installed.
 
 A project's own admin takes SignalScopeHistoryMixin from here.
 """
@@ -10,6 +10,7 @@ from django.contrib import admin
 
 from signalscope.admin.activity import ActivityLogAdmin
 from signalscope.admin.call import ReceiverCallAdmin
+from signalscope.admin.control_rule import ControlRuleAdmin
 from signalscope.admin.dispatch import DispatchAdmin
 from signalscope.admin.history import SignalScopeHistoryMixin
 from signalscope.admin.loss import LossAdmin
@@ -18,6 +19,7 @@ from signalscope.admin.slow_query import SlowQueryAdmin
 from signalscope.admin.trace import TraceAdmin
 from signalscope.models import (
     ActivityLog,
+    ControlRule,
     Dispatch,
     Loss,
     ReceiverCall,
@@ -35,3 +37,4 @@ admin.site.register(Rollup, RollupAdmin)
 admin.site.register(Loss, LossAdmin)
 admin.site.register(ActivityLog, ActivityLogAdmin)
 admin.site.register(SlowQuery, SlowQueryAdmin)
+admin.site.register(ControlRule, ControlRuleAdmin)

@@ -101,6 +101,8 @@ class ReadOnlyAdmin(ModelAdmin):
     """
 
     actions: Sequence[str] | None = None
+    # Found by its name, the one of SignalScopeHistoryMixin would be taken.
+    object_history_template = "admin/object_history.html"
     list_per_page = 50
     # "Show all" would read a whole table.
     list_max_show_all = 0

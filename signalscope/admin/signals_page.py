@@ -9,8 +9,10 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from signalscope import wiring
 from signalscope.admin import health, period
 from signalscope.admin.base import receiver_url
+from signalscope.admin.controls import Controls
 from signalscope.conf import NOISE, get_conf
 from signalscope.formatting import duration, short_names
 from signalscope.registry.builtin import CUSTOM
@@ -49,6 +51,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     )
     receivers = [receiver for signal in found for receiver in signal.receivers]
     short = short_names(receiver.receiver for receiver in receivers)
+    controls = Controls(request)
+    open_guards = wiring.scope().guards.open_receivers()
     # What a project sends itself is looked for most.
     found.sort(key=lambda signal: signal.family != CUSTOM)
     return {
@@ -57,7 +61,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "families": [
             {
                 "label": FAMILIES.get(family, family),
-                "signals": [_signal(signal, short) for signal in signals],
+                "signals": [_signal(signal, short, controls, open_guards) for signal in signals],
             }
             for family, signals in groupby(found, key=lambda signal: signal.family)
         ],
@@ -72,11 +76,23 @@ def context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _signal(signal: SignalCoverage, short: dict[str, str]) -> dict[str, Any]:
+def _signal(
+    signal: SignalCoverage,
+    short: dict[str, str],
+    controls: Controls,
+    open_guards: frozenset[str],
+) -> dict[str, Any]:
     return {
         "name": signal.name,
         "short_name": signal.name.rpartition(".")[2],
-        "receivers": [_receiver(receiver, short) for receiver in signal.receivers],
+        "receivers": [
+            {
+                **_receiver(receiver, short),
+                **controls.of(signal.name, receiver),
+                "has_open_guard": receiver.receiver in open_guards,
+            }
+            for receiver in signal.receivers
+        ],
         # Of Django's own only class_prepared is counted, and nobody needs to hear it.
         "unheard": signal.unheard if signal.family == CUSTOM else [],
         "unheard_count": signal.unheard_count,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
-from weakref import ReferenceType
+from weakref import ReferenceType, WeakKeyDictionary
 
 from django.dispatch import Signal, dispatcher
 
@@ -80,7 +80,7 @@ def dispatch_uids(signal: Signal, sender: object, receivers: Sequence[object]) -
     ]
     found = []
     for receiver in receivers:
-        entry = next((entry for entry in connected if _is_same(entry.receiver, receiver)), None)
+        entry = next((entry for entry in connected if is_same(entry.receiver, receiver)), None)
         if entry is not None:
             connected.remove(entry)
         has_uid = entry is not None and entry.dispatch_uid is not None
@@ -88,9 +88,9 @@ def dispatch_uids(signal: Signal, sender: object, receivers: Sequence[object]) -
     return tuple(found)
 
 
-def _is_same(receiver: object, other: object) -> bool:
+def is_same(receiver: object, other: object) -> bool:
     """Tell whether two receivers are one; a bound method is made anew each time."""
-    return receiver is other or (type(receiver) is MethodType and receiver == other)
+    return receiver is other or (type(receiver) is type(other) is MethodType and receiver == other)
 
 
 def _sender_key(sender: object) -> Any:
@@ -102,3 +102,92 @@ def _is_own_key(receiver: object, key: object) -> bool:
     if receiver is not None:
         return bool(key == dispatcher._make_id(receiver))  # type: ignore[attr-defined]
     return type(key) is int or (type(key) is tuple and all(type(part) is int for part in key))
+
+
+def live_receivers(signal: Signal, sender: object) -> list[Any]:
+    """Return a signal's receivers of a sender, sync before async, as a dispatch finds them."""
+    sync_receivers, async_receivers = signal._live_receivers(sender)
+    return [*sync_receivers, *async_receivers]
+
+
+class Absence:
+    """
+    An entry that is taken out of ``Signal.receivers``, to be put back later.
+
+    key: the entry's. earlier: the keys of the entries that stood before it.
+    holders: how many want it to be away.
+    """
+
+    __slots__ = ("earlier", "entry", "holders", "key")
+
+    def __init__(self, entry: tuple[Any, ...], earlier: list[Any]) -> None:
+        self.entry = entry
+        self.key = entry[0]
+        self.earlier = earlier
+        self.holders = 1
+
+    def place(self, receivers: list[Any]) -> int:
+        """Return where in a list the entry belongs: behind what stood before it."""
+        for position, entry in enumerate(receivers):
+            if entry[0] not in self.earlier:
+                return position
+        return len(receivers)
+
+    def is_dead(self) -> bool:
+        """Tell whether the receiver is gone, or the sender where Django has a reference to it."""
+        return any(isinstance(part, ReferenceType) and part() is None for part in self.entry[1:-1])
+
+
+# The entries of each signal that are away. Only to be looked at with the signal's lock held.
+_absences: WeakKeyDictionary[Signal, list[Absence]] = WeakKeyDictionary()
+
+
+def take_out(
+    signal: Signal, receiver: object, sender: object, dispatch_uid: object
+) -> Absence | None:
+    """
+    Disconnect a receiver for a while; None where there is no such one, by Django's own rules.
+
+    One that is away already stays so until put_back() was called as often as this.
+    """
+    key = (dispatch_uid or dispatcher._make_id(receiver), _sender_key(sender))  # type: ignore[attr-defined]
+    with signal.lock:
+        signal._clear_dead_receivers()  # type: ignore[attr-defined]
+        away = _absences.setdefault(signal, [])
+        receivers = signal.receivers
+        for position, entry in enumerate(receivers):
+            if entry[0] == key:
+                earlier = [other[0] for other in receivers[:position]]
+                earlier += [other.key for other in away if other.place(receivers) <= position]
+                absence = Absence(entry, earlier)
+                del receivers[position]
+                signal.sender_receivers_cache.clear()
+                away.append(absence)
+                return absence
+        for absence in away:
+            if absence.key == key:
+                absence.holders += 1
+                return absence
+        return None
+
+
+def put_back(signal: Signal, absence: Absence) -> None:
+    """
+    Connect again, in its place, what take_out() disconnected.
+
+    Not what was collected meanwhile, nor what somebody else connected again.
+    """
+    with signal.lock:
+        absence.holders -= 1
+        if absence.holders:
+            return
+        _absences[signal].remove(absence)
+        signal._clear_dead_receivers()  # type: ignore[attr-defined]
+        receivers = signal.receivers
+        if absence.is_dead() or any(entry[0] == absence.key for entry in receivers):
+            return
+        receivers.insert(absence.place(receivers), absence.entry)
+        # A list is recognised by its length and the last key: this one is not as it was.
+        (receiver_key, sender_key), *rest = receivers[-1]
+        receivers[-1] = ((receiver_key, sender_key), *rest)
+        signal.sender_receivers_cache.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
@@ -63,11 +63,18 @@ def receiver_label(receiver: object) -> str:
 
 def unwrap(receiver: object) -> object:
     """Follow ``__wrapped__`` of plain functions, as functools.wraps leaves it, up to 20 times."""
+    for inner in wrapped(receiver):
+        receiver = inner
+    return receiver
+
+
+def wrapped(receiver: object) -> Iterator[object]:
+    """Give what a plain function wraps, and what that wraps, up to 20 times."""
     for _ in range(20):
         if type(receiver) is not FunctionType or "__wrapped__" not in receiver.__dict__:
             break
         receiver = receiver.__dict__["__wrapped__"]
-    return receiver
+        yield receiver
 
 
 def matches(globs: Iterable[str], text: str) -> bool:

@@ -60,7 +60,7 @@ try:
         or $Signal._live_receivers is not $live_receivers
     ):
         $plan = $make_plan(self, sender, sync_receivers, async_receivers)
-    if $mutes or $plan.gates:
+    if $plan.gates or $gate.OPEN_MUTES:
         $plan, sync_receivers, async_receivers = $choose(
             $plan, self, sender, sync_receivers, async_receivers
         )
@@ -215,7 +215,11 @@ def compile_function(
 
 
 class _Constants(ast.NodeTransformer):
-    """Puts a text constant in the place of each helper's name."""
+    """
+    Puts a text constant in the place of each helper's name.
+
+    A helper must not be tested itself: the compiler knows that such a text is true.
+    """
 
     def __init__(self, helpers: Mapping[str, object]) -> None:
         self._names = {PREFIX + name for name in helpers}

@@ -17,6 +17,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _PERIOD = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 # What is longer reaches back before anything was recorded.
 _LONGEST = timedelta(days=36_500)
+# Of a text that goes into a table.
+MAX_LENGTH = 255
 
 
 def period(text: str) -> timedelta:
@@ -83,22 +85,67 @@ def moment(text: str) -> datetime:
     now = datetime.now(UTC)
     if _PERIOD.fullmatch(text):
         return now - period(text)
+    found = _date(text)
+    if found is None:
+        raise ArgumentTypeError(
+            f"{text!r} is neither an age nor a date; give one such as 12h, 30d, 2026-01-31 or "
+            "2026-01-31T12:00"
+        )
+    if found > now:
+        raise ArgumentTypeError(f"{text!r} is still to come; give a moment in the past")
+    return found
+
+
+def later(text: str) -> datetime:
+    """
+    Return the aware moment that a date ("2026-01-31", "2026-01-31T12:00") names.
+
+    A date without a time zone is in the project's. Raises ArgumentTypeError for any other text
+    and for what is over.
+    """
+    found = _date(text)
+    if found is None:
+        raise ArgumentTypeError(
+            f"{text!r} is no date; give one such as 2026-01-31 or 2026-01-31T12:00"
+        )
+    if found <= datetime.now(UTC):
+        raise ArgumentTypeError(f"{text!r} is over; give a moment that is still to come")
+    return found
+
+
+def _date(text: str) -> datetime | None:
+    """Return the aware moment that a date names, None where it is no date."""
     try:
         found = parse_datetime(text)
         if found is None and (day := parse_date(text)) is not None:
             found = datetime(day.year, day.month, day.day)  # noqa: DTZ001
         if found is not None and found.tzinfo is None:
             found = timezone.make_aware(found)
-        if found is not None and found.timestamp() > now.timestamp():
-            raise ArgumentTypeError(f"{text!r} is still to come; give a moment in the past")
+        if found is not None:
+            # Moments at the ends of the calendar have none in UTC.
+            found.timestamp()
     except (ValueError, OverflowError):
-        found = None
-    if found is None:
-        raise ArgumentTypeError(
-            f"{text!r} is neither an age nor a date; give one such as 12h, 30d, 2026-01-31 or "
-            "2026-01-31T12:00"
-        )
+        return None
     return found
+
+
+def short_text(text: str) -> str:
+    """
+    Return a text without spaces around it.
+
+    Raises ArgumentTypeError for an empty one, for more than 255 characters, and for what no
+    database takes.
+    """
+    text = text.strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ArgumentTypeError(f"{text!r} is no text") from error
+    if not 0 < len(text) <= MAX_LENGTH or "\0" in text:
+        raise ArgumentTypeError(
+            f"{text[:60]!r} is not allowed; give a text of at most {MAX_LENGTH} characters"
+        )
+    return text
 
 
 def model(text: str) -> type[models.Model]:

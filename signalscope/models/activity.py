@@ -34,6 +34,10 @@ class ActivityLog(models.Model):
         MIGRATED = "migrated", _("migrated")
         COMMAND_RUN = "command_run", _("command run")
         SETTING_CHANGED = "setting_changed", _("setting changed")
+        RULE_SET = "rule_set", _("rule set")
+        RULE_CHANGED = "rule_changed", _("rule changed")
+        RULE_ENDED = "rule_ended", _("rule ended")
+        GUARD_CHANGED = "guard_changed", _("guard changed")
 
     at = models.DateTimeField(_("at"))
     action = models.CharField(_("action"), max_length=100)

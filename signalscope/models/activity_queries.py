@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.apps import apps
 from django.db import models
 
+from signalscope.activity.spans import write_waiting
 from signalscope.activity.values import object_key
 
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 class ActivityLogQuerySet(models.QuerySet["ActivityLog"]):
     """Entries of the activity log, newest first."""
+
+    @property
+    def db(self) -> str:
+        """The database to ask, as of any queryset; what waits to be written there is, first."""
+        alias: str = super().db
+        write_waiting(alias)
+        return alias
 
     def for_object(self, obj: models.Model) -> Self:
         """

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from django.db import models
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from signalscope.control.rules import Rule
+
+
+class ControlRuleQuerySet(models.QuerySet["ControlRule"]):
+    """Rules, newest first."""
+
+    def in_force(self) -> Self:
+        """Return those that have not ended."""
+        return self.filter(models.Q(until__isnull=True) | models.Q(until__gt=timezone.now()))
 
 
 class ControlRule(models.Model):
@@ -36,6 +50,12 @@ class ControlRule(models.Model):
     is_forced = models.BooleanField(_("also Django's own and signalscope's"), default=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
+    objects = ControlRuleQuerySet.as_manager()
+
+    # Called with an action of the activity log, the rule and a database, as one is stored; set by
+    # whoever keeps the rules of a process. No receiver: Django's signals are the project's.
+    on_stored: ClassVar[Callable[[str, ControlRule, str], None] | None] = None
+
     class Meta:
         verbose_name = _("control rule")
         verbose_name_plural = _("control rules")
@@ -50,3 +70,46 @@ class ControlRule(models.Model):
         )
         given = ", ".join(f"{name} {glob}" for name, glob in named if glob)
         return f"{self.action} {given}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save it; in this process it holds from the commit on."""
+        is_new = self._state.adding
+        super().save(*args, **kwargs)
+        self._tell("rule_ended" if self.has_ended else "rule_set" if is_new else "rule_changed")
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete it; in this process it holds until the commit."""
+        # Before it has no key any more; what is told counts from the commit on.
+        with transaction.atomic(using=self._state.db):
+            if not self.has_ended:
+                self._tell("rule_ended")
+            return super().delete(*args, **kwargs)
+
+    def _tell(self, action: str) -> None:
+        if ControlRule.on_stored is not None:
+            ControlRule.on_stored(action, self, self._state.db or DEFAULT_DB_ALIAS)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its moment is over."""
+        return self.until is not None and self.until <= timezone.now()
+
+
+def as_rule(row: Any) -> Rule:
+    """Return what a process knows of a rule, a ControlRule or a row with the same fields."""
+    return Rule(
+        row.signal,
+        row.sender,
+        row.receiver,
+        row.dispatch_uid,
+        math.inf if row.until is None else row.until.timestamp(),
+        row.is_forced,
+        f"rule {row.id} by {row.set_by}: {row.reason}",
+    )
+
+
+def read_rules(using: str) -> list[Rule]:
+    """Return the rules that have not ended, oldest first, in one query."""
+    mutes = ControlRule.objects.using(using).in_force().filter(action=ControlRule.Action.MUTE)
+    # Instances would tell the project's receivers of post_init.
+    return [as_rule(row) for row in mutes.order_by("pk").values_list(named=True)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from signalscope.core.faults import fault
 from signalscope.core.redact import error_message, error_type
+from signalscope.recorder.gate import MUTES
 from signalscope.recorder.plans import Plan
 from signalscope.recorder.strands import (
     CURRENT,
@@ -116,16 +117,17 @@ class ReceiverCoroutine(collections.abc.Coroutine[Any, Any, Any]):
     """
     Runs a receiver's coroutine step by step, with a strand of its own while a step runs.
 
-    Receivers of one dispatch share a context from Django 6.1 on, so the strand must not be
-    there while the receiver is suspended.
+    Receivers of one dispatch share a context from Django 6.1 on, so the strand, and the mutes
+    that the receiver is in, must not be there while it is suspended.
     """
 
-    __slots__ = ("__weakref__", "_branch", "_coroutine", "_strand")
+    __slots__ = ("__weakref__", "_branch", "_coroutine", "_mutes", "_strand")
 
     def __init__(self, coroutine: Any, branch: Branch) -> None:
         self._coroutine = coroutine
         self._branch = branch
         self._strand: Strand | None = Strand(branch, running_trace())
+        self._mutes = MUTES.get()
 
     def __await__(self) -> ReceiverCoroutine:
         return self
@@ -141,26 +143,26 @@ class ReceiverCoroutine(collections.abc.Coroutine[Any, Any, Any]):
         branch, coroutine = self._branch, self._coroutine
         if not branch:
             branch.append(perf_counter_ns())
-        token = CURRENT.set(self._strand)
+        tokens = CURRENT.set(self._strand), MUTES.set(self._mutes)
         try:
             return coroutine.send(value)
         except BaseException as error:
             _finish(branch, error)
             raise
         finally:
-            self._suspend(token)
+            self._suspend(*tokens)
 
     def throw(self, *error: Any) -> Any:
         """Let the receiver handle an error, such as its cancellation."""
         branch, coroutine = self._branch, self._coroutine
-        token = CURRENT.set(self._strand)
+        tokens = CURRENT.set(self._strand), MUTES.set(self._mutes)
         try:
             return coroutine.throw(*error)
         except BaseException as raised:
             _finish(branch, raised)
             raise
         finally:
-            self._suspend(token)
+            self._suspend(*tokens)
 
     def close(self) -> None:
         """End the receiver where it stands."""
@@ -173,10 +175,11 @@ class ReceiverCoroutine(collections.abc.Coroutine[Any, Any, Any]):
         # cr_frame, cr_code, __qualname__ and the like, for asyncio's debugging.
         return getattr(self._coroutine, name)
 
-    def _suspend(self, token: StrandToken) -> None:
+    def _suspend(self, strand_token: StrandToken, mutes_token: Token[tuple[Any, ...]]) -> None:
         # What the receiver opened with a block of its own (a trace) waits for its next step.
-        self._strand = CURRENT.get()
-        CURRENT.reset(token)
+        self._strand, self._mutes = CURRENT.get(), MUTES.get()
+        CURRENT.reset(strand_token)
+        MUTES.reset(mutes_token)
 
 
 def _finish(branch: Branch, error: BaseException) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from signalscope.core.django_dispatch import dispatch_uids
+from signalscope.core.names import sender_label
 from signalscope.recorder.strands import LOOSE, Branch, Record, running_strand
 
 if TYPE_CHECKING:
@@ -15,8 +17,13 @@ if TYPE_CHECKING:
 # One for each receiver of a plan, in its order: who keeps it out, as text; "" where it runs.
 Verdict = tuple[str, ...]
 
-# Asked at each dispatch of the plan that it was made for; None where all run.
-Gate = Callable[[], Verdict | None]
+# Asked at each dispatch of the plan that it was made for, with what is decided so far; returns
+# that with what it adds. None where all run.
+Gate = Callable[[Verdict | None], Verdict | None]
+
+# Asked with the plan, signal, sender, sync and async receivers of each dispatch while a mute is
+# open: a function's own arguments cost less than to put them together.
+JudgeMutes = Callable[["Plan", Any, object, Sequence[object], Sequence[object]], Verdict | None]
 
 # Called with the record of a finished dispatch, in the thread that sent it.
 Watch = Callable[[Record], None]
@@ -24,6 +31,9 @@ Watch = Callable[[Record], None]
 # Keys of the mutes that are open in this process, in whatever thread or task. What each dispatch
 # tests is whether this is empty: nothing is faster, or needs a lock.
 OPEN_MUTES: set[int] = set()
+
+# The mutes that the running code is in, the outermost first; control.mute says what they are.
+MUTES: ContextVar[tuple[Any, ...]] = ContextVar("signalscope_mutes", default=())
 
 
 class Candidates:
@@ -47,6 +57,11 @@ class Candidates:
         return dispatch_uids(self.signal, self.sender, self.receivers)
 
 
+def united(verdict: Verdict, other: Verdict) -> Verdict:
+    """Return who keeps out each receiver by either verdict; the first is named before the other."""
+    return tuple([by or also for by, also in zip(verdict, other, strict=True)])
+
+
 def note_outcome(signal: Any, sender: object, outcome: str, text: str) -> None:
     """
     Say what became of the call in progress, by its receiver: "skipped", because of a condition.
@@ -58,5 +73,6 @@ def note_outcome(signal: Any, sender: object, outcome: str, text: str) -> None:
     # A call that is not recorded has what encloses it on top.
     if type(record) is list and record is not LOOSE:
         plan = record[0]
-        if plan.of() is signal and plan.sender() is sender:
+        # By name, as it is decided what is recorded; a plan knows only classes themselves.
+        if plan.of() is signal and plan.sender_label == sender_label(sender):
             top.append(("outcome", outcome, text))

@@ -13,9 +13,10 @@ import copy
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import compress
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
-from signalscope.core.django_dispatch import calls_its_list
+from signalscope.core.django_dispatch import calls_its_list, is_same, live_receivers
 from signalscope.core.names import matches, receiver_label, sender_label
 from signalscope.recorder.gate import Candidates, Gate, Verdict, Watch
 
@@ -32,6 +33,9 @@ MAX_VARIANTS = 100
 # Stands for a sender that is None: a weak reference to nothing answers None, and is the fastest
 # thing that does.
 _REFERENCE_TO_NONE: Callable[[], object] = weakref.ref(set())
+
+
+Pick = Callable[[Sequence[object]], Sequence[object]]
 
 
 class Hook(Protocol):
@@ -75,6 +79,8 @@ class Plan:
     gates: asked at each dispatch which of the receivers are called.
     watches: called with each record.
     kept_out: the receivers that this plan leaves out; positions: the place of each of the others.
+    sync_count, async_count: how many receivers there are of each kind.
+    pick_sync, pick_async: return of all receivers of a kind those that this plan calls.
     variants: the plans to follow instead, by verdict.
     kind: the same object for all plans with these names.
     counts_unheard: whether a dispatch without receivers is counted; shows_unheard: whether it
@@ -82,6 +88,7 @@ class Plan:
     """
 
     __slots__ = (
+        "async_count",
         "counts_unheard",
         "gates",
         "hook",
@@ -92,6 +99,8 @@ class Plan:
         "kind",
         "last_key",
         "of",
+        "pick_async",
+        "pick_sync",
         "positions",
         "read_atomic",
         "receiver_count",
@@ -127,6 +136,9 @@ class Plan:
     variants: dict[Verdict, Plan]
     is_excluded: tuple[bool, ...]
     sync_count: int
+    async_count: int
+    pick_sync: Pick
+    pick_async: Pick
     counts_unheard: bool
     shows_unheard: bool
     # The roll-ups' tallies of this plan's receivers, while a period lasts; see rollups.py.
@@ -164,6 +176,8 @@ class Planner:
         # Asked as a plan is made what is to decide about its receivers, and to watch them.
         self.gatekeepers: list[Callable[[Plan, Candidates], Gate | None]] = []
         self.watchers: list[Callable[[Plan], Watch | None]] = []
+        # How often all plans were made anew.
+        self._round = 0
         self.choose(include=(), exclude=())
 
     def choose(self, *, include: Sequence[str], exclude: Sequence[str]) -> None:
@@ -176,6 +190,11 @@ class Planner:
         self._exclude = tuple(exclude)
         self._exclusions: dict[tuple[str, ...], bool] = {}
         self._kinds: dict[tuple[str, ...], Kind] = {}
+        self.make_anew()
+
+    def make_anew(self) -> None:
+        """Make all plans anew, since what they were made by has changed."""
+        self._round += 1
         PLANS.clear()
 
     def plan(
@@ -186,6 +205,7 @@ class Planner:
 
         receivers: the live ones, sync before async; they are named and not kept.
         """
+        round_ = self._round
         plan = Plan()
         plan.signal, is_builtin = self._name_signal(signal)
         plan.sender_label = sender_label(sender)
@@ -210,6 +230,7 @@ class Planner:
         plan.is_watched = not (all(plan.is_excluded) if plan.receivers else is_pair_excluded)
         plan.kept_out = ()
         plan.positions = range(len(plan.receivers))
+        plan.async_count = len(plan.receivers) - sync_count
         plan.variants = {}
         plan.gates = plan.watches = ()
         if plan.receivers:
@@ -219,7 +240,10 @@ class Planner:
             watches = [find(plan) for find in self.watchers]
             plan.watches = tuple([watch for watch in watches if watch is not None])
         plan.is_plain = plan.is_watched and plan.hook is None and not plan.watches
-        self._remember(plan, signal, sender)
+        self._remember(plan, signal, sender, receivers)
+        if self._round != round_:
+            # It was made by what has changed meanwhile.
+            PLANS.pop(id(signal) ^ id(sender), None)
         self._on_new()
         return plan
 
@@ -228,6 +252,8 @@ class Planner:
         found = plan.variants.get(verdict)
         if found is not None:
             return found
+        if not any(verdict):
+            return plan
         if len(plan.variants) >= MAX_VARIANTS:
             plan.variants.clear()
         runs = [not by for by in verdict]
@@ -236,6 +262,9 @@ class Planner:
         variant.is_excluded = tuple(compress(plan.is_excluded, runs))
         variant.positions = tuple(compress(plan.positions, runs))
         variant.sync_count = sum(runs[: plan.sync_count])
+        variant.async_count = len(variant.receivers) - variant.sync_count
+        variant.pick_sync = _picker(runs[: plan.sync_count])
+        variant.pick_async = _picker(runs[plan.sync_count :])
         variant.kept_out = tuple(
             [
                 KeptOut(position, receiver, by)
@@ -266,7 +295,9 @@ class Planner:
             self._kinds.clear()
         return self._kinds.setdefault(names, Kind())
 
-    def _remember(self, plan: Plan, signal: Any, sender: object) -> None:
+    def _remember(
+        self, plan: Plan, signal: Any, sender: object, receivers: Sequence[object]
+    ) -> None:
         entries = signal.receivers
         plan.receiver_count = len(entries) or NO_RECEIVERS
         plan.last_key = entries[-1][0] if entries else None
@@ -275,12 +306,24 @@ class Planner:
         elif issubclass(type(sender), type):
             plan.sender = weakref.ref(sender)
         else:
+            # Not to be found again, and the sender must not notice.
+            plan.sender = _REFERENCE_TO_NONE
             return
         if not _is_stable(signal, plan.last_key):
+            return
+        if receivers and not _stands_for(plan, signal, sender, receivers):
             return
         if len(PLANS) >= MAX_PLANS:
             PLANS.clear()
         PLANS[id(signal) ^ id(sender)] = plan
+
+
+def _picker(runs: Sequence[bool]) -> Pick:
+    """Return what picks from a list as long as runs; nothing else is as quick as itemgetter()."""
+    places = [place for place, is_run in enumerate(runs) if is_run]
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda receivers: [receivers[place] for place in places]
 
 
 def _is_new_model(signal: str, sender: Any) -> bool:
@@ -298,6 +341,22 @@ def _is_stable(signal: Any, last_key: object) -> bool:
     if not calls_its_list(type(signal)):
         return False
     return last_key is None or _is_plain_key(last_key)
+
+
+def _stands_for(plan: Plan, signal: Any, sender: object, receivers: Sequence[object]) -> bool:
+    """
+    Tell whether the list that a plan recognises is the one that its receivers were read from.
+
+    Another thread may have changed it in between.
+    """
+    live = live_receivers(signal, sender)
+    entries = signal.receivers
+    return (
+        len(live) == len(receivers)
+        and all(map(is_same, live, receivers))
+        and len(entries) == plan.receiver_count
+        and entries[-1][0] is plan.last_key
+    )
 
 
 def _is_plain_key(key: object) -> bool:

@@ -7,7 +7,6 @@ import threading
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
 from time import perf_counter_ns
 from typing import Any
 
@@ -15,9 +14,9 @@ from signalscope.context import CONTEXT, Context
 from signalscope.core.correlation import CorrelationHeader
 from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.faults import fault
-from signalscope.recorder import calls
+from signalscope.recorder import calls, gate
 from signalscope.recorder.buffer import Buffer, Part
-from signalscope.recorder.gate import OPEN_MUTES, Candidates, Verdict
+from signalscope.recorder.gate import OPEN_MUTES, JudgeMutes
 from signalscope.recorder.keeping import SAMPLE, Keeping, longest_ns
 from signalscope.recorder.notes import Entry, Notes, SlowQuery
 from signalscope.recorder.plans import NO_RECEIVERS, PLANS, Plan, Planner
@@ -68,8 +67,10 @@ class Recorder:
         self.slow_queries: Notes[SlowQuery] = Notes()
         # Called when there is something for the writer that no plan was made for.
         self.on_note: Callable[[], None] = lambda: None
+        # Called as something begins to happen, after was_active() was told of nothing new.
+        self.on_active: Callable[[], None] = lambda: None
         # Asked in each dispatch, while a mute is open in the process.
-        self.judge_mutes: Callable[[Plan, Candidates], Verdict | None] = lambda *_: None
+        self.judge_mutes: JudgeMutes = lambda *_: None
         # Held while a list is emptied that others may append to, or empty, too.
         self._lock = threading.Lock()
         # Threads that may hold a lock of signalscope's. The garbage collector, and handlers of
@@ -79,6 +80,9 @@ class Recorder:
         # Those that were deleted before they ended, or ended in a busy thread.
         self._dropped_traces: list[Trace] = []
         self.traced = Traced()
+        # Whether something was recorded since was_active(), and how much was held then.
+        self._is_active = True
+        self._held_before = 0
         # Traces and dispatches that found no room in the buffer.
         self.lost_traces = 0
         self.lost_dispatches = 0
@@ -96,7 +100,7 @@ class Recorder:
             "limit": SPILL_LENGTH,
             "fault": fault,
             "make_plan": self.make_plan,
-            "mutes": OPEN_MUTES,
+            "gate": gate,
             "choose": self.choose,
             "choose_anew": self.choose_anew,
             "unheard": self.unheard,
@@ -132,24 +136,23 @@ class Recorder:
         async_receivers: Sequence[object],
     ) -> tuple[Plan, Sequence[object], Sequence[object]]:
         """Return the plan to follow, and the receivers to call, in their order."""
-        verdicts = [verdict for gate in plan.gates if (verdict := gate()) is not None]
+        if len(sync_receivers) != plan.sync_count or len(async_receivers) != plan.async_count:
+            # Another thread has changed the list since Django read it, and made this plan.
+            plan = self.make_plan(signal, sender, sync_receivers, async_receivers)
+        verdict = None
         if OPEN_MUTES:
-            candidates = Candidates(signal, sender, plan, [*sync_receivers, *async_receivers])
-            muted = self.judge_mutes(plan, candidates)
-            if muted is not None:
-                verdicts.append(muted)
-        if not verdicts:
+            verdict = self.judge_mutes(plan, signal, sender, sync_receivers, async_receivers)
+        for ask in plan.gates:
+            verdict = ask(verdict)
+        if verdict is None:
             return plan, sync_receivers, async_receivers
-        # The first to say so is named.
-        verdict = tuple([next(filter(None, by), "") for by in zip(*verdicts, strict=True)])
-        if not any(verdict):
+        variant = plan.variants.get(verdict) or self._planner.variant(plan, verdict)
+        if variant is plan:
             return plan, sync_receivers, async_receivers
-        runs = [not by for by in verdict]
-        return (
-            self._planner.variant(plan, verdict),
-            list(compress(sync_receivers, runs)),
-            list(compress(async_receivers, runs[plan.sync_count :])),
-        )
+        # Most dispatches have no async ones.
+        if async_receivers:
+            async_receivers = variant.pick_async(async_receivers)
+        return variant, variant.pick_sync(sync_receivers), async_receivers
 
     def choose_anew(
         self,
@@ -305,6 +308,9 @@ class Recorder:
         trace.context = CONTEXT.get()
         self._open_traces[id(trace)] = weakref.ref(trace)
         trace.enter()
+        if not self._is_active:
+            self._is_active = True
+            self.on_active()
         return trace
 
     def close_trace(self, trace: Trace | None) -> None:
@@ -344,6 +350,7 @@ class Recorder:
             # The writer counts it.
             self._dropped_traces.append(trace)
             return
+        self._is_active = True
         self.busy.add(thread)
         try:
             self._hand_over_last(trace)
@@ -383,6 +390,7 @@ class Recorder:
         """Begin anew in a forked child: open traces go on in the parent."""
         self._lock = threading.Lock()
         self.busy = set()
+        self._is_active = True
         self.rollups.forget()
         self.buffer.forget()
         self.traced = Traced()
@@ -397,6 +405,14 @@ class Recorder:
                 trace.clear()
                 trace.close()
 
+    def was_active(self) -> bool:
+        """Tell whether something was recorded since this was asked last."""
+        was_active, self._is_active = self._is_active, False
+        traces = [reference() for reference in list(self._open_traces.values())]
+        held = len(LOOSE) + sum([len(trace) for trace in traces if trace is not None])
+        held_before, self._held_before = self._held_before, held
+        return was_active or held != held_before
+
     def twin(self) -> Recorder:
         """Return one that works alike and stores nothing, to measure what this one costs."""
         twin = copy.copy(self)
@@ -405,6 +421,7 @@ class Recorder:
         twin._open_traces = {}
         twin._dropped_traces = []
         twin.busy = set()
+        twin._is_active = True
         twin._is_discarding = lambda: False
         return twin
 
@@ -417,6 +434,7 @@ class Recorder:
         thread = get_ident()
         if len(parent) <= SPILL_LENGTH or thread in self.busy:
             return
+        self._is_active = True
         self.busy.add(thread)
         try:
             if parent is LOOSE:
@@ -444,6 +462,7 @@ class Recorder:
             items = LOOSE[:]
             del LOOSE[: len(items)]
         if items:
+            self._is_active = True
             self._hand_over(Part(None, items, is_last=True))
 
     def _hand_over_open(self, trace: Trace) -> None:
@@ -461,6 +480,7 @@ class Recorder:
             del trace[: len(items)]
             if not items or self._is_discarding():
                 return
+            self._is_active = True
             if self._is_sampled(trace):
                 self._hand_over(Part(trace, items, is_last=False))
                 return

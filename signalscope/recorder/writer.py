@@ -9,10 +9,12 @@ growing pauses, and what cannot wait is counted as lost.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from _thread import get_ident
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from time import perf_counter_ns, thread_time_ns
 from typing import Any, Protocol
 
@@ -67,6 +69,23 @@ class Sink(Protocol):
         """Leave connections alone, in a forked child: they are the parent's."""
 
 
+class Refresh(Protocol):
+    """
+    What reads that which others decide; nothing is raised.
+
+    due_s: when its next turn is, by time.monotonic(). is_asleep: nothing had happened at its last.
+    """
+
+    due_s: float
+    is_asleep: bool
+
+    def turn(self) -> None:
+        """Read it, if that is due and something has happened."""
+
+    def forget(self) -> None:
+        """Begin anew in a forked child."""
+
+
 class Upkeep(Protocol):
     """What looks after the tables, a little at a time; nothing is raised."""
 
@@ -99,6 +118,7 @@ class Writer:
         may_lack_tables: bool = False,
         vitals: Vitals | None = None,
         upkeep: Upkeep | None = None,
+        refresh: Refresh | None = None,
     ) -> None:
         self._recorder = recorder
         self.waiting = Waiting(recorder)
@@ -109,6 +129,7 @@ class Writer:
         self._may_lack_tables = may_lack_tables
         self._vitals = vitals or Vitals()
         self.upkeep = upkeep
+        self._refresh = refresh
         self._forget_thread()
 
     def _forget_thread(self) -> None:
@@ -219,44 +240,88 @@ class Writer:
         self._vitals = self._vitals.forget()
         if self.upkeep is not None:
             self.upkeep.forget()
+        if self._refresh is not None:
+            self._refresh.forget()
         self.sink.forget()
+
+    def wake(self) -> None:
+        """Let be read at once what others decide, in a process that was idle."""
+        refresh = self._refresh
+        if refresh is not None and refresh.is_asleep:
+            with self._condition:
+                refresh.due_s = 0.0
+                self._condition.notify_all()
 
     def _run(self) -> None:
         block_signals()
+        due_s = time.monotonic() + self._pause_s()
         while True:
             with self._condition:
-                self._condition.wait_for(
-                    lambda: self._is_stopping or self._asked > self._done, self._pause_s()
-                )
+                wait_s = min(due_s, self._refresh_s()) - time.monotonic()
+                self._condition.wait_for(self._is_called, max(0.0, wait_s))
                 if self._is_stopping and self._asked <= self._done:
                     self._thread = None
                     self._is_stopping = False
                     break
                 turn = self._asked
-            self._take_turn(turn)
+                is_due = turn > self._done or time.monotonic() >= due_s
+            if is_due:
+                self._take_turn(turn)
+                due_s = time.monotonic() + self._pause_s()
+            else:
+                self._take_short_turn()
+
+    def _refresh_s(self) -> float:
+        return math.inf if self._refresh is None or self._is_last else self._refresh.due_s
+
+    def _is_called(self) -> bool:
+        return (
+            self._is_stopping or self._asked > self._done or self._refresh_s() <= time.monotonic()
+        )
+
+    def _take_short_turn(self) -> None:
+        """Read what others decide, and store nothing."""
+        with self._alone(), self._sink_lock:
+            try:
+                self._read()
+            finally:
+                self._close()
+
+    def _read(self) -> None:
+        """Read what others decide: by the thread only, and not as it ends."""
+        if self._refresh is not None and self._is_in_thread() and not self._is_last:
+            self._refresh.turn()
 
     def _take_turn(self, number: int) -> bool:
         """Take what is there and store it; no fork comes in between, no connection outlives it."""
+        with self._alone():
+            started_ns = thread_time_ns()
+            has_collected = self._try(self._collect)
+            self._be_courteous()
+            with self._sink_lock:
+                try:
+                    # First, since to store may take long.
+                    self._read()
+                    is_clean = has_collected and self._turn()
+                    self._vitals.worked(thread_time_ns() - started_ns)
+                    with self._condition:
+                        self._done, self._is_clean = number, is_clean
+                        self._condition.notify_all()
+                    self._report()
+                    self._look_after()
+                finally:
+                    self._close()
+            return is_clean
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let no other thread take a turn in a block, and record nothing of what it does."""
         with self._turn_lock:
             self._turning = get_ident()
             self._recorder.busy.add(self._turning)
             token = CURRENT.set(Strand(DISCARD))
             try:
-                started_ns = thread_time_ns()
-                has_collected = self._try(self._collect)
-                self._be_courteous()
-                with self._sink_lock:
-                    try:
-                        is_clean = has_collected and self._turn()
-                        self._vitals.worked(thread_time_ns() - started_ns)
-                        with self._condition:
-                            self._done, self._is_clean = number, is_clean
-                            self._condition.notify_all()
-                        self._report()
-                        self._look_after()
-                    finally:
-                        self._close()
-                return is_clean
+                yield
             finally:
                 CURRENT.reset(token)
                 self._recorder.busy.discard(self._turning)
@@ -305,11 +370,9 @@ class Writer:
 
     def _look_after(self) -> None:
         """Let the tables be looked after: by the thread only, and not while storing fails."""
-        thread = self._thread
         if (
             self.upkeep is None
-            or thread is None
-            or thread.ident != get_ident()
+            or not self._is_in_thread()
             or self._failures
             or self._is_discarding()
         ):
@@ -318,6 +381,9 @@ class Writer:
             self.upkeep.end()
         else:
             self.upkeep.turn()
+
+    def _is_in_thread(self) -> bool:
+        return self._thread is not None and self._thread.ident == get_ident()
 
     def _try(self, step: Callable[[], None]) -> bool:
         """Take a step of a turn; return whether that went well."""

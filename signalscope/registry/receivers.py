@@ -17,6 +17,8 @@ from signalscope.core.names import receiver_label, sender_label, unwrap
 from signalscope.registry.signals import SignalInfo, registry
 
 COLLECTED = "(collected)"
+# What is known of a sender that Django 5.2 keeps nothing of but the id.
+UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def _sender_text(entry: Entry, labels: Labels) -> str:
     if entry.sender is not None:
         return sender_label(entry.sender)
     # Django 5.2 keeps nothing but the sender's id.
-    return labels().get(entry.sender_key, "(unknown)")
+    return labels().get(entry.sender_key, UNKNOWN)
 
 
 def _labels_by_id() -> dict[Any, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 from weakref import WeakSet
 
@@ -23,6 +24,8 @@ from signalscope.recorder.batch import Batch, Refused
 from signalscope.sinks.process import store_process
 from signalscope.sinks.rows import Row, make_rows
 
+# Of one statement, where the database has no limit of its own.
+_MAX_PARAMS = 10_000
 # How often a batch is tried whose keys another process has chosen, too.
 _ATTEMPTS = 3
 
@@ -230,6 +233,30 @@ def insert(
         cursor.execute(statement, rows[0])
     else:
         cursor.executemany(statement, rows)
+
+
+def insert_by_statement(
+    connection: BaseDatabaseWrapper,
+    cursor: CursorWrapper,
+    model: type[models.Model],
+    rows: Sequence[Row],
+) -> None:
+    """
+    Insert rows by as few statements as can be, without executemany().
+
+    What watches the project's own cursor may not be made for that: debug-toolbar's is not.
+    """
+    table, columns = _target(model, connection)
+    places = ", ".join(["%s"] * len(columns))
+    names = ", ".join(columns)
+    size = max(1, (connection.features.max_query_params or _MAX_PARAMS) // len(columns))
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        values = ", ".join([f"({places})"] * len(part))
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) VALUES {values}",  # noqa: S608
+            list(chain.from_iterable(part)),
+        )
 
 
 # One vendor quotes names alike on all connections. Looked up for each entry of a tracked model.

@@ -187,6 +187,8 @@ def _slow_query_row(query: notes.SlowQuery, connection: BaseDatabaseWrapper) -> 
 
 def document(value: dict[str, Any]) -> str:
     """Return JSON that every database takes: without NUL, lone surrogates, NaN and infinity."""
+    if not value:
+        return "{}"
     try:
         found = _ENCODER.encode(value)
         # encode() raises where there is a lone surrogate.

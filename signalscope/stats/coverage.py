@@ -9,13 +9,10 @@ from enum import StrEnum
 
 from signalscope.core.names import matches
 from signalscope.registry.builtin import CUSTOM
-from signalscope.registry.receivers import ReceiverInfo, receivers_of
+from signalscope.registry.receivers import UNKNOWN, ReceiverInfo, receivers_of
 from signalscope.registry.signals import registry
 from signalscope.stats.reports import UnheardStat, rank_unheard
 from signalscope.stats.tallies import Key, Tally, read_tallies
-
-# What the registry says of a sender that Django 5.2 keeps nothing of but the id.
-_UNKNOWN = "(unknown)"
 
 
 class State(StrEnum):
@@ -84,7 +81,7 @@ def coverage(
     found = []
     for info in registry.signals():
         connected = [
-            (receiver, _is_recorded(receiver, include, exclude)) for receiver in receivers_of(info)
+            (receiver, is_recorded(receiver, include, exclude)) for receiver in receivers_of(info)
         ]
         found.append(_signal(info.name, info.family, connected, calls.pop(info.name, {})))
     found += [_signal(name, CUSTOM, [], calls[name]) for name in sorted(calls)]
@@ -104,7 +101,7 @@ def _signal(
         if not receiver:
             continue
         # A receiver connected to this very sender goes before one that hears any.
-        for heard in (sender, "", _UNKNOWN):
+        for heard in (sender, "", UNKNOWN):
             if (heard, receiver) in owners:
                 owned.setdefault((heard, receiver), Tally()).merge(tally)
                 break
@@ -151,7 +148,8 @@ def _connected(info: ReceiverInfo, tally: Tally, *, is_recorded: bool) -> Receiv
     )
 
 
-def _is_recorded(info: ReceiverInfo, include: Sequence[str], exclude: Sequence[str]) -> bool:
+def is_recorded(info: ReceiverInfo, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Tell whether the calls of a connected receiver are recorded, by the globs that say so."""
     names = [name for name in (info.signal, info.sender, info.receiver) if name]
     return not any(matches(exclude, name) for name in names) or any(
         matches(include, name) for name in names

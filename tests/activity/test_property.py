@@ -26,6 +26,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("load deferred"), CODES),
     st.tuples(st.just("refresh"), CODES),
     st.tuples(st.just("delete"), CODES),
+    st.tuples(st.just("look"), CODES),
 )
 
 
@@ -37,6 +38,8 @@ def blocks(steps):
     )
 
 
+# How many entries may wait.
+LIMITS = st.sampled_from([1, 2, 3, 1000])
 PROGRAMS = st.lists(st.recursive(CHANGES, blocks, max_leaves=12), max_size=8)
 
 
@@ -125,6 +128,10 @@ class Program:
         self.coupons[code].code = code
         self.coupons[code].delete()
 
+    def look(self, code):
+        """Ask the activity log, so that what waits is written."""
+        ActivityLog.objects.filter(object_key=code).exists()
+
 
 def replay(entries):
     """Return what the tables must hold after what entries tell: percent by code."""
@@ -165,9 +172,10 @@ class CommittedTests(TransactionTestCase):
         """Entries are written in the transaction of the change."""
 
         @often
-        @given(PROGRAMS)
-        def compare(program):
-            held = self.check(program)
+        @given(PROGRAMS, LIMITS)
+        def compare(program, limit):
+            with mock.patch("signalscope.activity.unwritten.MAX_UNWRITTEN", limit):
+                held = self.check(program)
             self.assertEqual(replay(ActivityLog.objects.order_by("id")), held)
 
         compare()
@@ -176,13 +184,17 @@ class CommittedTests(TransactionTestCase):
         """Entries are handed to the writer after the commit."""
 
         @often
-        @given(PROGRAMS)
-        def compare(program):
+        @given(PROGRAMS, LIMITS)
+        def compare(program, limit):
             noted = []
-            with mock.patch.object(tracker, "note", noted.extend):
+            with (
+                mock.patch.object(tracker, "note", noted.extend),
+                mock.patch("signalscope.activity.spans.MAX_HELD", limit),
+            ):
                 held = self.check(program)
-            self.assertEqual(ActivityLog.objects.count(), 0)
-            self.assertEqual(replay(noted), held)
+            # What there is no room for is written in the transaction.
+            entries = [*noted, *ActivityLog.objects.order_by("id")]
+            self.assertEqual(replay(sorted(entries, key=lambda entry: entry.at)), held)
 
         with override_settings(SIGNALSCOPE={"TRACK_WRITE": "after_commit"}):
             compare()

@@ -219,9 +219,9 @@ class HoldTests(TransactionTestCase):
     """Entries that wait for the commit."""
 
     def hold(self, name):
-        """Let an entry wait, if there is room."""
+        """Let an entry wait; tell whether there is room."""
         entry = Entry(at=None, action=name)
-        return running_transaction("default").hold(entry, self.delivered.extend)
+        return not running_transaction("default").hold([entry], self.delivered.extend)
 
     def setUp(self):
         self.delivered = []

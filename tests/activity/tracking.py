@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import signalscope
+from signalscope.activity.spans import write_waiting
 from signalscope.activity.tracking import tracker
 from signalscope.models import ActivityLog
 
@@ -19,6 +20,15 @@ def tracked(*models, **options):
             signalscope.untrack(model)
             # To be untracked is more than never to have been tracked.
             del tracker._called[model]
+
+
+@contextmanager
+def statements(test, number):
+    """Compare how many statements a block takes, with the one that writes its entries."""
+    write_waiting("default")
+    with test.assertNumQueries(number):
+        yield
+        write_waiting("default")
 
 
 def entries(using="default"):

@@ -8,6 +8,7 @@ EVERYWHERE = "signalscope_activitylog"
 OURS = {
     f"signalscope_{name}"
     for name in (
+        "controlrule",
         "dispatch",
         "lease",
         "loss",

@@ -16,7 +16,7 @@ import signalscope
 from signalscope import wiring
 from signalscope.conf import get_conf
 from signalscope.management.tables import text_width
-from signalscope.models import Loss
+from signalscope.models import ControlRule, Loss
 from tests.stats.rows import HOSTILE, process, trace
 
 
@@ -206,6 +206,7 @@ class JSONTests(TestCase):
             [
                 "is_healthy", "is_recording", "why_off", "version", "patched_by", "settings",
                 "trouble", "processes", "losses", "tables", "cost_share",
+                "rule_count",
             ],
         )  # fmt: skip
         self.assertIs(answer["is_healthy"], False)
@@ -213,9 +214,18 @@ class JSONTests(TestCase):
         (found,) = answer["processes"]
         self.assertEqual((found["name"], found["state"]), ("web-1:4711", "failing"))
         self.assertEqual(answer["cost_share"], 0.008)
+        self.assertEqual(answer["rule_count"], 0)
         self.assertEqual(answer["losses"]["call_count"], 0)
         names = [size["name"] for size in answer["tables"]["sizes"]]
         self.assertIn("signalscope_trace", names)
+
+    def test_rules(self):
+        """Rules that are in force are counted, so that nobody forgets them."""
+        now = timezone.now()
+        for until in (None, now + timedelta(hours=1), now - timedelta(hours=1)):
+            ControlRule.objects.create(receiver="x", reason="y", set_by="z", until=until)
+        self.assertEqual(json.loads(run("--format", "json"))["rule_count"], 2)
+        self.assertIn("2 rules are in force", flat())
 
 
 class PatchedTests(SimpleTestCase):

@@ -31,6 +31,11 @@ def pid(request):
     return HttpResponse(f"{os.getpid()}")
 
 
+def heard(request):
+    """Send a signal; tell which process did, and how many receivers answered."""
+    return HttpResponse(f"{os.getpid()} {len(ping.send(sender=None))}")
+
+
 def handler(request):
     """Tell who handles SIGTERM."""
     return HttpResponse(f"{signal.getsignal(signal.SIGTERM)}")
@@ -47,5 +52,6 @@ urlpatterns = [
     path("send/", send),
     path("asend/", asend),
     path("pid/", pid),
+    path("heard/", heard),
     path("handler/", handler),
 ]

@@ -62,9 +62,9 @@ class GateTestCase(SimpleTestCase):
         """Return a gate that keeps out what self.muted names at the time of the dispatch."""
         labels = [label.rpartition(".")[2] for label in plan.receivers]
 
-        def ask():
+        def ask(decided):
             verdict = tuple([self.muted.get(label, "") for label in labels])
-            return verdict if any(verdict) else None
+            return verdict if any(verdict) else decided
 
         return ask
 

@@ -676,7 +676,10 @@ class ReceiverListTests(SimpleTestCase):
         from signalscope.registry.receivers import all_receivers
 
         names = [info.receiver for info in all_receivers()]
-        self.assertEqual([name for name in names if name.startswith("signalscope.")], [])
+        # By which a condition that the project uses meets models that are made later.
+        asked_for = "signalscope.control.changed._meet"
+        own = {name for name in names if name.startswith("signalscope.")}
+        self.assertLessEqual(own, {asked_for})
 
     def test_async_part_is_a_plain_function(self):
         """The method is a function without closure or attributes of its own."""

@@ -1,4 +1,4 @@
-"""Looks after signalscope's own tables, and tells how it is and who did what."""
+"""Looks after signalscope's own tables, mutes receivers, and tells how it is and who did what."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from signalscope.management.subcommands import activity, clear, compact, prune, status
+from signalscope.management.subcommands import (
+    activity,
+    clear,
+    compact,
+    mute,
+    prune,
+    rules,
+    status,
+    unmute,
+)
 
 # One module each, by the name that is typed.
 SUBCOMMANDS: dict[str, Any] = {
     "status": status,
     "activity": activity,
+    "mute": mute,
+    "unmute": unmute,
+    "rules": rules,
     "compact": compact,
     "prune": prune,
     "clear": clear,
@@ -22,7 +34,7 @@ SUBCOMMANDS: dict[str, Any] = {
 class Command(BaseCommand):
     """Run one of the subcommands."""
 
-    help = "Look after what signalscope stores, and tell how it is and who did what."
+    help = "Look after what signalscope stores, mute receivers, tell how it is and who did what."
     # It answers where a check fails as well: it is what one looks at to see why.
     requires_system_checks = ()
 

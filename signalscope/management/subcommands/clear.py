@@ -15,7 +15,7 @@ from signalscope.formatting import counted
 from signalscope.management.advice import about_error
 from signalscope.management.options import add_database
 from signalscope.management.progress import listed
-from signalscope.models import ActivityLog
+from signalscope.models import ActivityLog, ControlRule
 
 HELP = "Delete what signalscope has stored, pinned traces as well, but for the activity log."
 
@@ -33,7 +33,9 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     models = [
         model
         for model in apps.get_app_config("signalscope").get_models()
-        if router.allow_migrate_model(using, model)
+        # What is decided about receivers is no record of anything.
+        if model is not ControlRule
+        and router.allow_migrate_model(using, model)
         and (options["activity"] or model is not ActivityLog)
     ]
     about_activity = "" if options["activity"] else " The activity log stays, without --activity."

@@ -19,7 +19,7 @@ from django.utils import timezone
 from signalscope import __version__, wiring
 from signalscope.conf import Conf, get_conf
 from signalscope.core.retention import DAY_S
-from signalscope.formatting import duration, percent, size
+from signalscope.formatting import counted, duration, percent, size
 from signalscope.management.advice import about_error, about_losses
 from signalscope.management.tables import (
     Column,
@@ -29,6 +29,7 @@ from signalscope.management.tables import (
     printable,
     wrap,
 )
+from signalscope.models import ControlRule
 from signalscope.stats.health import Health, ProcessHealth, State, health
 from signalscope.stats.tables import Precision, TableSize
 
@@ -54,9 +55,10 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Print the status; end with status 1 where something is wrong."""
     conf = get_conf()
     using = options["database"] or conf.database
-    found, trouble = None, ""
+    found, rule_count, trouble = None, 0, ""
     try:
         found = health(since=timezone.now() - PERIOD, using=using)
+        rule_count = ControlRule.objects.using(using).in_force().count()
     except Error as error:
         trouble = about_error(using, error)
     is_healthy = not (
@@ -65,14 +67,15 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         or (found is not None and found.count(State.FAILING))
     )
     if options["format"] == "json":
-        text = json.dumps(
-            _as_json(conf, using, found, trouble, is_healthy=is_healthy),
-            cls=DjangoJSONEncoder,
-            indent=2,
-        )
+        answer = _as_json(conf, using, found, trouble, is_healthy=is_healthy)
+        if not trouble:
+            answer["rule_count"] = rule_count
+        text = json.dumps(answer, cls=DjangoJSONEncoder, indent=2)
     else:
         parts = [_about_this_process(), _about_settings(conf, using)]
-        parts += [wrap(trouble)] if found is None else _about(found)
+        parts += [wrap(trouble)] if trouble or found is None else _about(found)
+        if rule_count:
+            parts.append(_about_rules(rule_count))
         lines = "\n\n".join(parts).split("\n")
         text = "\n".join([printable(line) for line in lines])
     command.stdout.write(encodable(text, command.stdout))
@@ -252,6 +255,11 @@ def _about_cost(found: Health) -> str:
         f"Cost: {percent(found.share)} of the time of requests, commands and blocks, "
         "as each process has measured it."
     )
+
+
+def _about_rules(count: int) -> str:
+    rules = counted(count, "rule is", "rules are")
+    return wrap(f"{rules} in force, by which receivers are not called: signalscope rules.")
 
 
 def _facts(title: str, facts: list[tuple[str, str]]) -> str:

@@ -1,0 +1,1 @@
+"""Models whose changes receivers ask for; no other test watches them."""
