@@ -37,7 +37,8 @@ def is_expression(value: object) -> bool:
 
 def may_be_mutable(field: Any) -> bool:
     """Tell whether a field's values may be changed in place, so that they must be copied."""
-    return not _is_djangos(type(field)) or isinstance(field, _MUTABLE_FIELDS)
+    kind: Any = type(field)
+    return not _is_djangos(kind) or isinstance(field, _MUTABLE_FIELDS)
 
 
 @cache
@@ -72,7 +73,8 @@ def as_stored(field: Any, value: Any) -> Any:
     try:
         while type(field) in _RELATIONS:
             field = field.target_field
-        if type(value) is _kept_type(type(field)):
+        kind: Any = type(field)
+        if type(value) is _kept_type(kind):
             return value
         if isinstance(field, models.FileField):
             return str(value or "")
