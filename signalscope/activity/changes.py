@@ -13,6 +13,7 @@ from django.db import DatabaseError, models
 from signalscope.activity.loaded import Memory, known_values, remember
 from signalscope.activity.methods import MethodPatch
 from signalscope.activity.saving import (
+    Saves,
     fetch,
     fetch_before,
     fetch_missing,
@@ -78,6 +79,8 @@ class _Watched:
 
 
 _watched: dict[type[models.Model], _Watched] = {}
+# One for all, since it is needed in each save.
+_NO_TRANSACTION = nullcontext()
 
 
 def watch(
@@ -183,8 +186,8 @@ def _make_save_table(watched: _Watched, save: Callable[..., Any]) -> Callable[..
         if raw:
             wishes = {who: wish for who, wish in wishes.items() if wish.raw}
         needs_old = [wish for wish in wishes.values() if wish.needs_old(model)]
-        is_atomic = any(wish.is_atomic for wish in needs_old)
-        with own_transaction(using) if is_atomic else nullcontext():
+        is_atomic = Saves.are_atomic and any(wish.is_atomic for wish in needs_old)
+        with own_transaction(using) if is_atomic else _NO_TRANSACTION:
             if raw and needs_old:
                 # A fixture does not come by the model's save_base().
                 fetch_missing(self, using, is_raw=True, update_fields=update_fields)

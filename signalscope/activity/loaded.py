@@ -104,8 +104,9 @@ def remember(
     """
     snapshot = Snapshot(using, tuple(values), tuple(values.values()), span)
     snapshot.is_raw = is_raw
-    if span is not None:
-        snapshot.previous = _below(_in_force(instance._state.__dict__.get(_NAME)), span)
+    before = instance._state.__dict__.get(_NAME)
+    if before is not None and span is not None:
+        snapshot.previous = _below(_in_force(before), span)
     setattr(instance._state, _NAME, snapshot)
 
 

@@ -28,8 +28,6 @@ class Saves:
 
 def own_transaction(using: str) -> AbstractContextManager[object]:
     """Return a transaction for a save in autocommit mode; in the project's own, nothing."""
-    if not Saves.are_atomic:
-        return nullcontext()
     connection = connections[using]
     # Not entered once more: an error that the project catches would mark it for rollback.
     is_alone = not connection.in_atomic_block and connection.get_autocommit()
