@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -42,7 +43,7 @@ class ControlRuleForm(ModelForm):
     """A rule, by what it matches and how long it lasts."""
 
     lasts = forms.ChoiceField(
-        label=_("lasts"),
+        label=_("Lasts"),
         choices=[
             *((key, label) for key, (_length, label) in LENGTHS.items()),
             (MOMENT, _("until the moment below")),
@@ -55,6 +56,18 @@ class ControlRuleForm(ModelForm):
     class Meta:
         model = ControlRule
         fields = (*GLOBS, "until", "reason", "is_forced")
+        # Names are long.
+        widgets = {
+            name: AdminTextInputWidget(attrs={"class": "vLargeTextField"})
+            for name in (*GLOBS, "reason")
+        }
+        help_texts = {
+            "signal": _("A name, or a glob such as *.post_save. What is empty matches all."),
+            "sender": _("Such as shop.Order or shop.*"),
+            "receiver": _("Such as shop.receivers.sync_crm or shop.receivers.*"),
+            "dispatch_uid": _("Of receivers that were connected with one."),
+            "until": _("Where it lasts until a moment."),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
