@@ -5,11 +5,13 @@ from io import StringIO
 from unittest import mock, skipIf, skipUnless
 
 from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Count
 from django.test import TestCase, TransactionTestCase, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from signalscope.activity.spans import write_waiting
 from signalscope.activity.tracking import tracker
@@ -314,6 +316,13 @@ class ReadingTests(TestCase):
         found = StringIO()
         call_command("signalscope", "activity", stdout=found)
         self.assertIn("Coupon object (a)", found.getvalue())
+
+    def test_admin(self):
+        """So does the admin."""
+        self.client.force_login(get_user_model().objects.create_superuser("ann"))
+        change("a")
+        response = self.client.get(reverse("admin:signalscope_activitylog_changelist"))
+        self.assertContains(response, "Coupon object (a)")
 
     def test_once(self):
         """Who reads twice writes once."""
