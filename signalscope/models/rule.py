@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 from django.db import DEFAULT_DB_ALIAS, models, transaction
@@ -111,5 +112,6 @@ def as_rule(row: Any) -> Rule:
 def read_rules(using: str) -> list[Rule]:
     """Return the rules that have not ended, oldest first, in one query."""
     mutes = ControlRule.objects.using(using).in_force().filter(action=ControlRule.Action.MUTE)
-    # Instances would tell the project's receivers of post_init.
-    return [as_rule(row) for row in mutes.order_by("pk").values_list(named=True)]
+    # Instances would tell the project's receivers of post_init. Named tuples are made by eval(),
+    # by which Python forgets that Control-C has ended it, and what its exit status is.
+    return [as_rule(SimpleNamespace(**row)) for row in mutes.order_by("pk").values()]

@@ -9,6 +9,7 @@ from unittest import mock
 
 from django.db import Error, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models.utils import create_namedtuple_class
 from django.dispatch import Signal
 from django.test import TestCase, TransactionTestCase
 from django.test.utils import CaptureQueriesContext
@@ -376,6 +377,13 @@ def _action_choices():
 
 class TransparencyTests(TestCase):
     """What it leaves alone."""
+
+    def test_no_text_is_run(self):
+        """After eval() in any thread, Python would not end by SIGINT where Control-C ended it."""
+        stored()
+        create_namedtuple_class.cache_clear()
+        with mock.patch("builtins.eval", side_effect=AssertionError("eval() was called")):
+            self.assertEqual(len(read_rules("default")), 1)
 
     def test_without_signalscope(self):
         """A rule that is saved while nothing is instrumented is neither read nor logged."""
