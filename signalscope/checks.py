@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import django
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
-from django.db import DEFAULT_DB_ALIAS, connections, models, router
-from django.db.models.signals import post_delete, pre_delete
+from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from signalscope import conf, wiring
 from signalscope.activity.options import find_problems
@@ -17,8 +16,6 @@ from signalscope.control import guard
 from signalscope.control.conditions import ForModels, InEnvironment, find_environment
 from signalscope.control.wrapping import used_conditions
 from signalscope.core.names import receiver_label
-from signalscope.delivery.handing import find_problem
-from signalscope.delivery.receivers import deferred_receivers
 from signalscope.exceptions import UnknownSignal
 from signalscope.models import Trace
 from signalscope.registry.receivers import all_receivers
@@ -124,42 +121,6 @@ def check_conditions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     return found
 
 
-def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that what receivers are deferred to is there, and can do what they ask for."""
-    return [
-        Error(
-            f"{name} is deferred to the backend {deferred.options.effective_backend!r}: {problem}",
-            hint="Choose another one by @deferred(backend=...) or SIGNALSCOPE['DELIVERY'].",
-            id="signalscope.E007",
-        )
-        for name, deferred in deferred_receivers.all()
-        if deferred.batch is None and (problem := find_problem(deferred.options))
-    ]
-
-
-@register(deploy=True)
-def check_threads(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that no receivers are left to threads, whose calls end with their process."""
-    found = [
-        name
-        for name, deferred in deferred_receivers.all()
-        if deferred.options.effective_backend == "thread" and not deferred.options.is_durable
-    ]
-    if not found:
-        return []
-    return [
-        Warning(
-            "Calls that wait in threads are lost when their process is killed. "
-            f"These receivers are deferred to threads: {', '.join(sorted(set(found)))}.",
-            hint=(
-                "Set SIGNALSCOPE['DELIVERY'] to {'backend': 'celery'} or {'backend': 'tasks'}, "
-                "or to {'durable': True}."
-            ),
-            id="signalscope.W006",
-        )
-    ]
-
-
 @register
 def check_instrument(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that dispatches can be recorded with this Django, and what else is installed."""
@@ -201,27 +162,4 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             hint='Add "signalscope.routers.SignalscopeRouter" to DATABASE_ROUTERS, as the first.',
             id="signalscope.W003",
         )
-    ]
-
-
-@register
-def check_cascades(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that nobody waits for the deletion of rows that the database deletes by itself."""
-    # New in Django 6.1.
-    by_database = getattr(models, "DB_CASCADE", None)
-    if by_database is None:
-        return []
-    return [
-        Warning(
-            f"pre_delete and post_delete of {model._meta.label} have receivers, but are not sent "
-            "for the rows that the database deletes, since on_delete is DB_CASCADE.",
-            hint="Use CASCADE; else receivers, and signalscope.track(), miss these rows.",
-            obj=field,
-            id="signalscope.W005",
-        )
-        for model in apps.get_models()
-        for field in model._meta.concrete_fields
-        # Tracking a model connects receivers as well.
-        if getattr(field.remote_field, "on_delete", None) is by_database
-        and (pre_delete.has_listeners(model) or post_delete.has_listeners(model))
     ]

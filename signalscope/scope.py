@@ -23,8 +23,6 @@ from signalscope.control.refresh import Refresh
 from signalscope.control.rules import Rules
 from signalscope.control.slow import SlowCalls
 from signalscope.core.correlation import find_headers
-from signalscope.delivery.processor import stop_all
-from signalscope.delivery.traces import JobTrace
 from signalscope.ending import Ending
 from signalscope.exceptions import CannotInstrument
 from signalscope.instrument.cost import measure
@@ -34,7 +32,6 @@ from signalscope.recorder.buffer import Buffer
 from signalscope.recorder.commands import CommandTraces
 from signalscope.recorder.hooks import Both, Told, make_hooks
 from signalscope.recorder.keeping import Keeping
-from signalscope.recorder.late import LateRun
 from signalscope.recorder.notes import Entry
 from signalscope.recorder.plans import PLANS, Hook, Planner
 from signalscope.recorder.queries import CallQueries, QueryWatcher, Reader
@@ -187,8 +184,6 @@ class Scope:
             self.refresh.alias = conf.database
             self.refresh.interval_s = conf.rules_refresh_s
         self._watch_queries(conf)
-        JobTrace.recorder = self.recorder if self.patch.is_installed else None
-        LateRun.make_plan = self.planner.plan_alone if self.patch.is_installed else None
         if self.accounts is not None and apps.models_ready:
             if self.patch.is_installed:
                 self.accounts.install()
@@ -327,9 +322,7 @@ class Scope:
         self.ending.after_fork()
 
     def stop(self) -> None:
-        """Run the batches that wait, and store what is left, as the process ends."""
-        # Half of the time, so that what their functions do can still be stored.
-        stop_all(get_conf().exit_timeout_s / 2)
+        """Store what is left, as the process ends."""
         if self.writer is not None and apps.ready:
             self.recorder.abandon_open_traces()
             self.writer.stop()

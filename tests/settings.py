@@ -46,7 +46,6 @@ INSTALLED_APPS = [
     "tests.shop",
     "tests.tracked",
     "tests.warehouse",
-    "tests.bulk",
 ]
 MIDDLEWARE = [
     "debug_toolbar.middleware.DebugToolbarMiddleware",

@@ -349,7 +349,6 @@ class PagesTests(SimpleTestCase):
             "DATABASE_ROUTERS",
             "MIDDLEWARE",
             "REMOTE_ADDR",
-            "TASKS",
         }
         others |= {conf.DISABLED, "SIGTERM", "SIG_DFL"}
         for path in TEXTS:

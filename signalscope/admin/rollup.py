@@ -40,7 +40,6 @@ class RollupAdmin(ReadOnlyAdmin):
         "error_count",
         "muted_count",
         "skipped_count",
-        "deferred_count",
         "total_time",
         "longest",
     )
@@ -56,7 +55,6 @@ class RollupAdmin(ReadOnlyAdmin):
         "error_count",
         "muted_count",
         "skipped_count",
-        "deferred_count",
         "total_ns",
         "max_ns",
         "histogram",

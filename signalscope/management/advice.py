@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import Error, connections
-from django.db.models import Model
 from django.utils import timezone
 
 from signalscope import wiring
@@ -62,8 +61,8 @@ def _what_to_do() -> str:
     )
 
 
-def about_error(using: str, error: Error, model: type[Model] = Rollup) -> str:
-    """Return what to do about an error of the database; model: what was asked for."""
+def about_error(using: str, error: Error) -> str:
+    """Return what to do about an error of the database."""
     given = " ".join(str(error).split())
     try:
         tables = connections[using].introspection.table_names()
@@ -73,7 +72,7 @@ def about_error(using: str, error: Error, model: type[Model] = Rollup) -> str:
             f"DATABASES[{using!r}] is right; --database takes: {', '.join(sorted(connections))}."
         )
     option = "" if using == "default" else f" --database {using}"
-    if model._meta.db_table not in tables:
+    if Rollup._meta.db_table not in tables:
         return (
             f"signalscope's tables are not in the database {using!r}. "
             f"Run: manage.py migrate signalscope{option}"

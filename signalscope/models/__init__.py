@@ -1,7 +1,6 @@
 """signalscope's tables: rows, indexes and labels; no logic."""
 
 from signalscope.models.activity import ActivityLog, SlowQuery
-from signalscope.models.delivery import Delivery
 from signalscope.models.lease import Lease
 from signalscope.models.loss import Loss
 from signalscope.models.process import Process
@@ -12,7 +11,6 @@ from signalscope.models.trace import Dispatch, ReceiverCall, Trace
 __all__ = [
     "ActivityLog",
     "ControlRule",
-    "Delivery",
     "Dispatch",
     "Lease",
     "Loss",

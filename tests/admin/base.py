@@ -6,16 +6,7 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-MODELS = (
-    "trace",
-    "dispatch",
-    "receivercall",
-    "rollup",
-    "loss",
-    "activitylog",
-    "slowquery",
-    "delivery",
-)
+MODELS = ("trace", "dispatch", "receivercall", "rollup", "loss", "activitylog", "slowquery")
 
 
 def address(name, *args):

@@ -32,8 +32,7 @@ class CeleryTestCase(ServerTestCase):
     def clean(self, prefix):
         """Leave nothing in Redis."""
         with redis.Redis.from_url(REDIS) as client:
-            for key in client.scan_iter(f"{prefix}*"):
-                client.delete(key)
+            client.delete(*client.scan_iter(f"{prefix}*"))
 
     def launch_worker(self, *options):
         """Start a worker with two children."""

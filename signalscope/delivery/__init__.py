@@ -1,1 +1,0 @@
-"""When and where a receiver runs, if not here and now."""

@@ -1,1 +1,0 @@
-"""Deliveries that are stored: written with the sender's work, claimed, run, tried again."""

@@ -1,1 +1,0 @@
-"""Bulk signals, and an app of models whose managers send them."""
