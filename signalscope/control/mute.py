@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from signalscope.control.blocks import ControlBlock
 from signalscope.control.criteria import Criteria
+from signalscope.core.names import is_of
 from signalscope.recorder.gate import MUTES, OPEN_MUTES, Candidates, Verdict, united
 from signalscope.recorder.plans import PLANS, Plan
 
@@ -142,7 +143,11 @@ class Mute(ControlBlock):
         """Return who mutes which receivers of a dispatch while this is open; None for nobody."""
         muted = zip(plan.receivers, self._mutes(plan, candidates), strict=True)
         verdict = tuple(
-            [self.text if is_muted and not _is_own(label) else "" for label, is_muted in muted]
+            [
+                # What signalscope connects itself, such as for Celery, is called in any case.
+                self.text if is_muted and not is_of(label, "signalscope") else ""
+                for label, is_muted in muted
+            ]
         )
         found = verdict if any(verdict) else None
         # Those of other senders than classes come only once.
@@ -183,12 +188,6 @@ class only(Mute):  # noqa: N801
 
     def _mutes(self, plan: Plan, candidates: Candidates) -> Sequence[bool]:
         return [not is_meant for is_meant in self._criteria.pick(plan, candidates)]
-
-
-def _is_own(receiver: str) -> bool:
-    """Tell whether signalscope connects it, such as for Celery: that is called in any case."""
-    # A partial's label has the function's in parentheses.
-    return receiver.rpartition("(")[2].startswith("signalscope.")
 
 
 def _place() -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from signalscope.core.names import matches
+from signalscope.core.names import is_of, matches
 from signalscope.recorder.gate import Candidates, Gate, Verdict, united
 from signalscope.recorder.plans import MAX_PLANS, Plan
 
@@ -57,8 +57,7 @@ def _fits(glob: str, label: str) -> bool:
 
 def is_own(receiver: str) -> bool:
     """Tell whether a receiver, by its label, is one of Django's or of signalscope's."""
-    # A partial's label has the function's in parentheses.
-    return receiver.rpartition("(")[2].startswith(("django.", "signalscope."))
+    return is_of(receiver, "django", "signalscope")
 
 
 class Rules:

@@ -77,6 +77,14 @@ def wrapped(receiver: object) -> Iterator[object]:
         yield receiver
 
 
+def is_of(receiver: str, *packages: str) -> bool:
+    """Tell whether a receiver, by its label, is defined in one of some packages."""
+    # A partial's label has the function's in parentheses.
+    return receiver.rpartition("(")[2].partition(".")[:2] in [
+        (package, ".") for package in packages
+    ]
+
+
 def matches(globs: Iterable[str], text: str) -> bool:
     """Tell whether one of the globs matches the whole text or its last dotted part."""
     # A partial's label ends with a parenthesis.
