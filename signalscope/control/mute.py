@@ -62,7 +62,7 @@ def judge(
             found = opened.verdicts[plan]
         except KeyError:
             receivers = [*sync_receivers, *async_receivers]
-            found = opened.mute.decide(plan, Candidates(signal, sender, plan, receivers))
+            found = opened.mute.decide(plan, Candidates(signal, sender, receivers))
         if found is not None:
             verdict = found if verdict is None else united(verdict, found)
     return verdict

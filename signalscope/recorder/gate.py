@@ -40,15 +40,12 @@ class Candidates:
     """
     The receivers of a dispatch, before it is decided which are called.
 
-    receivers: the live objects, sync before async; labels: theirs, in the same order.
+    receivers: the live objects, sync before async.
     """
 
-    def __init__(
-        self, signal: Any, sender: object, plan: Plan, receivers: Sequence[object]
-    ) -> None:
+    def __init__(self, signal: Any, sender: object, receivers: Sequence[object]) -> None:
         self.signal = signal
         self.sender = sender
-        self.labels = plan.receivers
         self.receivers = receivers
 
     @cached_property

@@ -234,7 +234,7 @@ class Planner:
         plan.variants = {}
         plan.gates = plan.watches = ()
         if plan.receivers:
-            candidates = Candidates(signal, sender, plan, receivers)
+            candidates = Candidates(signal, sender, receivers)
             gates = [find(plan, candidates) for find in self.gatekeepers]
             plan.gates = tuple([gate for gate in gates if gate is not None])
             watches = [find(plan) for find in self.watchers]
