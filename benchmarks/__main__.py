@@ -43,6 +43,9 @@ RUNS = [
     ["bench_server", "light", "sqlite"],
     ["bench_server", "reading", "sqlite"],
     ["bench_activity"],
+    ["bench_deferred"],
+    ["bench_durable"],
+    ["bench_bulk"],
     ["bench_peers", "heavy"],
     ["bench_peers", "light"],
 ]

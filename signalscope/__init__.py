@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     )
     from signalscope.control.disconnected import disconnected
     from signalscope.control.mute import mute, only
+    from signalscope.delivery.async_signal import AsyncSignalMixin
+    from signalscope.delivery.batching import batched
+    from signalscope.delivery.deferred import deferred
+    from signalscope.delivery.on_commit import on_commit
+    from signalscope.delivery.processor import BatchedSignalProcessor
     from signalscope.wiring import (
         flush,
         install,
@@ -34,7 +39,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncSignalMixin",
+    "BatchedSignalProcessor",
     "SignalContext",
+    "batched",
+    "deferred",
     "disconnected",
     "flush",
     "install",
@@ -42,6 +51,7 @@ __all__ = [
     "log",
     "mute",
     "not_raw",
+    "on_commit",
     "only",
     "only_for_models",
     "only_in_environment",
@@ -59,7 +69,12 @@ __all__ = [
 
 # Where the names are that are not in signalscope.wiring.
 _HOMES = {
+    "AsyncSignalMixin": "signalscope.delivery.async_signal",
+    "BatchedSignalProcessor": "signalscope.delivery.processor",
     "SignalContext": "signalscope.context",
+    "batched": "signalscope.delivery.batching",
+    "deferred": "signalscope.delivery.deferred",
+    "on_commit": "signalscope.delivery.on_commit",
     "disconnected": "signalscope.control.disconnected",
     "mute": "signalscope.control.mute",
     "not_raw": "signalscope.control.conditions",

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import django
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
-from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
+from django.db.models.signals import post_delete, pre_delete
 
 from signalscope import conf, wiring
 from signalscope.activity.options import find_problems
 from signalscope.control import guard
 from signalscope.control.conditions import ForModels, InEnvironment, find_environment
-from signalscope.control.wrapping import used_conditions
-from signalscope.core.names import receiver_label
+from signalscope.control.wrapping import Condition, used
+from signalscope.core.names import class_label, receiver_label
+from signalscope.delivery.async_signal import kinds_of_signals
+from signalscope.delivery.batching import Batched
+from signalscope.delivery.handing import find_problem
+from signalscope.delivery.options import Options
+from signalscope.delivery.receivers import deferred_receivers
 from signalscope.exceptions import UnknownSignal
 from signalscope.models import Trace
 from signalscope.registry.receivers import all_receivers
@@ -98,7 +104,7 @@ def check_guard(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 def check_conditions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that the conditions of receivers can hold."""
     found: list[CheckMessage] = []
-    for receiver, condition in used_conditions():
+    for receiver, condition in used(Condition):  # type: ignore[type-abstract]
         label = receiver_label(receiver)
         if isinstance(condition, InEnvironment) and find_environment() is None:
             found.append(
@@ -119,6 +125,53 @@ def check_conditions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
                 )
             )
     return found
+
+
+@register
+def check_delivery(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that what receivers are deferred to is there, and can do what they ask for."""
+    return [
+        Error(
+            f"{name} is deferred to the backend {options.effective_backend!r}: {problem}",
+            hint="Choose another one by @deferred(backend=...) or SIGNALSCOPE['DELIVERY'].",
+            id="signalscope.E007",
+        )
+        for name, options in _deferrals()
+        if (problem := find_problem(options))
+    ]
+
+
+def _deferrals() -> Iterator[tuple[str, Options]]:
+    """Yield what is deferred to a backend, receivers and signals, by name."""
+    for name, deferred in deferred_receivers.all():
+        if deferred.batch is None:
+            yield name, deferred.options
+    for kind, options in kinds_of_signals():
+        yield class_label(kind), options
+
+
+@register(deploy=True)
+def check_threads(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that nothing is left to threads, whose calls end with their process."""
+    found = {
+        name
+        for name, options in _deferrals()
+        if options.effective_backend == "thread" and not options.is_durable
+    }
+    found |= {receiver_label(receiver) for receiver, _ in used(Batched)}
+    if not found:
+        return []
+    return [
+        Warning(
+            "Calls that wait in threads are lost when their process is killed. "
+            f"These are left to threads: {', '.join(sorted(found))}.",
+            hint=(
+                "Set SIGNALSCOPE['DELIVERY'] to {'backend': 'celery'} or {'backend': 'tasks'}, "
+                "or to {'durable': True}; of a batched receiver say @batched(durable=True)."
+            ),
+            id="signalscope.W006",
+        )
+    ]
 
 
 @register
@@ -162,4 +215,27 @@ def check_database(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
             hint='Add "signalscope.routers.SignalscopeRouter" to DATABASE_ROUTERS, as the first.',
             id="signalscope.W003",
         )
+    ]
+
+
+@register
+def check_cascades(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that nobody waits for the deletion of rows that the database deletes by itself."""
+    # New in Django 6.1.
+    by_database = getattr(models, "DB_CASCADE", None)
+    if by_database is None:
+        return []
+    return [
+        Warning(
+            f"pre_delete and post_delete of {model._meta.label} have receivers, but are not sent "
+            "for the rows that the database deletes, since on_delete is DB_CASCADE.",
+            hint="Use CASCADE; else receivers, and signalscope.track(), miss these rows.",
+            obj=field,
+            id="signalscope.W005",
+        )
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        # Tracking a model connects receivers as well.
+        if getattr(field.remote_field, "on_delete", None) is by_database
+        and (pre_delete.has_listeners(model) or post_delete.has_listeners(model))
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
@@ -18,9 +18,13 @@ SETTING = "SIGNALSCOPE"
 # In the environment, for whoever must switch off at once and cannot deploy.
 DISABLED = "SIGNALSCOPE_DISABLED"
 
+# What makes the calls that receivers with @deferred put off.
+BACKENDS = ("celery", "inline", "tasks", "thread")
+
 # Tables that every project writes to without meaning anything by it.
 NOISE = (
-    "signalscope.*",
+    # All that is signalscope's, but for the signals of signalscope.bulk: the project's work.
+    "signalscope.[!b]*",
     "sessions.*",
     "migrations.*",
     "contenttypes.*",
@@ -63,6 +67,7 @@ class Conf:
     environment: str | None = None
     rules_refresh_s: float = 5.0
     guard: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    delivery: Mapping[str, Any] = field(default_factory=dict)
     capture_sql: bool | None = None
     max_trace_dispatches: int = 1000
     max_keys: int = 5000
@@ -76,6 +81,7 @@ class Conf:
     retain_hours_days: float | None = 60
     retain_days_days: float | None = 730
     activity_retention_days: float | None = None
+    retain_deliveries_days: float | None = 7
     store_in_tests: bool = False
 
     @property
@@ -106,6 +112,7 @@ class Conf:
             hours=self.retain_hours_days,
             days=self.retain_days_days,
             activity=self.activity_retention_days,
+            deliveries=self.retain_deliveries_days,
         )
 
 
@@ -199,6 +206,16 @@ _LISTS = (
     "ACTIVITY_EXCLUDE",
     "MASK",
 )
+# What each key of DELIVERY must be.
+_DELIVERY: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "backend": (lambda value: value in BACKENDS, f"one of {', '.join(map(repr, BACKENDS))}"),
+    "queue": (lambda value: isinstance(value, str) and bool(value), "the name of a queue"),
+    "retries": (lambda value: type(value) is int and value >= 0, "a whole number, 0 or more"),
+    "durable": (lambda value: isinstance(value, bool), "True or False"),
+    "max_attempts": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
+    "lease_s": (lambda value: _is_number(value) and value > 0, "seconds above 0"),
+    "hand_over_s": (lambda value: _is_number(value) and value >= 0, "seconds, 0 or more"),
+}
 _BOUNDS = ("MAX_TRACE_DISPATCHES", "BUFFER_BYTES", "MAX_KEYS")
 _SWITCHES = (
     "ENABLED",
@@ -214,12 +231,25 @@ _AGES = (
     "RETAIN_HOURS_DAYS",
     "RETAIN_DAYS_DAYS",
     "ACTIVITY_RETENTION_DAYS",
+    "RETAIN_DELIVERIES_DAYS",
 )
 _CHOICES = {
     "IP_ADDRESS": ("off", "truncate", "full"),
     "PROXY_HEADER": ("X-Forwarded-For", "Forwarded", None),
     "TRACK_WRITE": ("transaction", "after_commit"),
 }
+
+
+def _problem_of_delivery(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return 'it must be a dict such as {"backend": "celery", "retries": 3}'
+    for name, given in value.items():
+        if name not in _DELIVERY:
+            return f"its keys may be {', '.join(_DELIVERY)}, and {name!r} is none of them"
+        is_good, allowed = _DELIVERY[name]
+        if not is_good(given):
+            return f"its {name!r} must be {allowed}"
+    return ""
 
 
 def _problem(key: str, value: Any) -> str:
@@ -252,6 +282,8 @@ def _problem(key: str, value: Any) -> str:
         _has_text_keys(value) and all(_has_text_keys(options) for options in value.values())
     ):
         return 'it must be a dict such as {"shop.receivers.sync_crm": {"max_error_rate": 0.5}}'
+    if key == "DELIVERY":
+        return _problem_of_delivery(value)
     if key in _CHOICES and value not in _CHOICES[key]:
         return f"it must be one of {', '.join(map(repr, _CHOICES[key]))}"
     if key in ("SLOW_MS", "SLOW_TRACE_MS", "SLOW_QUERY_MS") and not (

@@ -11,3 +11,11 @@ class CannotInstrument(SignalscopeError):
 
 class UnknownSignal(SignalscopeError):
     """A name that stands for no signal."""
+
+
+class UnreadablePayload(SignalscopeError):
+    """What was queued cannot be read here: it names what is gone, or is of another version."""
+
+
+class QueueFull(SignalscopeError):
+    """So many calls wait for this process's own threads that there is no room for one more."""

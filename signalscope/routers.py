@@ -9,21 +9,24 @@ from django.db import models
 from signalscope.conf import get_conf
 
 _APP_LABEL = "signalscope"
-_EVERYWHERE = "activitylog"
+_EVERYWHERE = frozenset({"activitylog", "delivery"})
 
 
 class SignalscopeRouter:
     """
     Keeps signalscope's tables in ``SIGNALSCOPE["DATABASE"]``, and nowhere else.
 
-    But for one: an entry of a tracked model is written in the database of the change, so each
-    may have a table of the activity log. About all other models it says nothing, so that the
-    next router decides.
+    But for two: an entry of a tracked model is written in the database of the change, and a
+    delivery in that of its dispatch, so each may have these tables. About all other models, and
+    about where deliveries are read, it says nothing, so that the next router decides.
     """
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
         """Return the alias for signalscope's own models, None for others."""
-        return get_conf().database if model._meta.app_label == _APP_LABEL else None
+        meta = model._meta
+        if meta.app_label != _APP_LABEL or meta.model_name == "delivery":
+            return None
+        return get_conf().database
 
     def db_for_write(self, model: type[models.Model], **hints: Any) -> str | None:
         """Return the same."""
@@ -37,4 +40,4 @@ class SignalscopeRouter:
             return None
         if db == get_conf().database:
             return True
-        return None if model_name == _EVERYWHERE else False
+        return None if model_name in _EVERYWHERE else False

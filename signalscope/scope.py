@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -23,6 +24,9 @@ from signalscope.control.refresh import Refresh
 from signalscope.control.rules import Rules
 from signalscope.control.slow import SlowCalls
 from signalscope.core.correlation import find_headers
+from signalscope.delivery.backends.thread import pool
+from signalscope.delivery.processor import stop_all
+from signalscope.delivery.traces import JobTrace
 from signalscope.ending import Ending
 from signalscope.exceptions import CannotInstrument
 from signalscope.instrument.cost import measure
@@ -32,6 +36,7 @@ from signalscope.recorder.buffer import Buffer
 from signalscope.recorder.commands import CommandTraces
 from signalscope.recorder.hooks import Both, Told, make_hooks
 from signalscope.recorder.keeping import Keeping
+from signalscope.recorder.late import LateRun
 from signalscope.recorder.notes import Entry
 from signalscope.recorder.plans import PLANS, Hook, Planner
 from signalscope.recorder.queries import CallQueries, QueryWatcher, Reader
@@ -184,6 +189,8 @@ class Scope:
             self.refresh.alias = conf.database
             self.refresh.interval_s = conf.rules_refresh_s
         self._watch_queries(conf)
+        JobTrace.recorder = self.recorder if self.patch.is_installed else None
+        LateRun.make_plan = self.planner.plan_alone if self.patch.is_installed else None
         if self.accounts is not None and apps.models_ready:
             if self.patch.is_installed:
                 self.accounts.install()
@@ -322,7 +329,11 @@ class Scope:
         self.ending.after_fork()
 
     def stop(self) -> None:
-        """Store what is left, as the process ends."""
+        """Run the batches and calls that wait, and store what is left, as the process ends."""
+        # Half of the time, so that what their functions do can still be stored.
+        ends_at = monotonic() + get_conf().exit_timeout_s / 2
+        stop_all(ends_at - monotonic())
+        pool.stop(max(0.0, ends_at - monotonic()))
         if self.writer is not None and apps.ready:
             self.recorder.abandon_open_traces()
             self.writer.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection
 from contextvars import Token
@@ -9,6 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
@@ -20,6 +22,8 @@ from signalscope.activity.values import json_value
 from signalscope.conf import DISABLED, get_conf, is_disabled_by_environment
 from signalscope.core.blocks import Block
 from signalscope.core.faults import fault
+from signalscope.delivery.durable import Durable
+from signalscope.delivery.handing import load
 from signalscope.exceptions import UnknownSignal
 from signalscope.instrument.patch import Patch
 from signalscope.recorder import strands
@@ -57,6 +61,15 @@ def prepare() -> None:
 
 def start() -> None:
     """Go on once all models are there; nothing happens when this is called again."""
+    # The import that cannot stand at the top: it needs models. What is promised is kept also
+    # where nothing is recorded.
+    from signalscope.outbox.promises import Promises
+
+    Durable.outbox = Promises()
+    if get_conf().delivery.get("backend") == "celery":
+        # A worker must know the task before a message comes. A system check says what is missing.
+        with contextlib.suppress(ImproperlyConfigured):
+            load("celery")
     if not get_conf().enabled:
         return
     try:

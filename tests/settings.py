@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "tests.shop",
     "tests.tracked",
     "tests.warehouse",
+    "tests.bulk",
 ]
 MIDDLEWARE = [
     "debug_toolbar.middleware.DebugToolbarMiddleware",

@@ -349,6 +349,7 @@ class PagesTests(SimpleTestCase):
             "DATABASE_ROUTERS",
             "MIDDLEWARE",
             "REMOTE_ADDR",
+            "TASKS",
         }
         others |= {conf.DISABLED, "SIGTERM", "SIG_DFL"}
         for path in TEXTS:

@@ -7,7 +7,8 @@ from django.db import connections
 from django.test import SimpleTestCase, override_settings
 
 from signalscope import checks
-from signalscope.models import ActivityLog, ReceiverCall, Trace
+from signalscope.models import ActivityLog, Delivery, ReceiverCall, Trace
+from signalscope.outbox.databases import default_database
 from signalscope.routers import SignalscopeRouter
 
 
@@ -48,6 +49,15 @@ class RouterTests(RouterTestCase):
             given = router.allow_migrate(alias, "signalscope", model_name="activitylog")
             self.assertIs(given, answer)
 
+    def test_deliveries_are_the_projects(self):
+        """They may have a table in each database, and are read where the project's rows are."""
+        router = SignalscopeRouter()
+        self.assertIsNone(router.db_for_read(Delivery))
+        self.assertIsNone(router.db_for_write(Delivery))
+        for alias, answer in (("observability", True), ("default", None)):
+            given = router.allow_migrate(alias, "signalscope", model_name="delivery")
+            self.assertIs(given, answer)
+
     def test_nothing_is_said_about_others(self):
         """Other apps are left to the next router."""
         router = SignalscopeRouter()
@@ -66,6 +76,7 @@ class RouterTests(RouterTestCase):
     def test_queries_go_there(self):
         """A query of the project's own for these models goes there without using()."""
         self.assertEqual(Trace.objects.all().db, "observability")
+        self.assertEqual(default_database(), "default")
         self.assertEqual(User.objects.all().db, "default")
 
 

@@ -10,7 +10,7 @@ written in the transaction, or to be delivered once it is committed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from django.db import connections
@@ -63,6 +63,13 @@ class Span:
         return span
 
 
+class Companion(Protocol):
+    """Has something to write in a transaction, and knows by its spans what is undone of it."""
+
+    def write(self, connection: BaseDatabaseWrapper) -> None:
+        """Write it, before the commit or for somebody who reads; DatabaseError goes to them."""
+
+
 class Transaction:
     """
     The spans of a connection's transaction, from the first change that matters on.
@@ -78,6 +85,7 @@ class Transaction:
         self._held: list[tuple[Span, Entry]] = []
         self._deliver: Callable[[list[Entry]], None] | None = None
         self._unwritten = Unwritten()
+        self.companion: Companion | None = None
         _open[connection] = self
         put_on(connection, self)
 
@@ -114,6 +122,15 @@ class Transaction:
         if connection is not None:
             self._unwritten.write(connection)
 
+    def write_everything(self) -> None:
+        """Write also what the companion has; raises DatabaseError where it cannot be written."""
+        self.write_all()
+        connection = self._connection()
+        if self.companion is None or connection is None:
+            return
+        if not (connection.needs_rollback or is_given_up(connection)):
+            self.companion.write(connection)
+
     def before_savepoint(self) -> None:
         """A savepoint comes: to roll back to it must not undo what was done before."""
         self.write_all()
@@ -130,7 +147,7 @@ class Transaction:
         # Without autocommit, Django commits what was left after an error in a block, too.
         needs_rollback, connection.needs_rollback = connection.needs_rollback, False
         try:
-            self.write_all()
+            self.write_everything()
         finally:
             connection.needs_rollback = needs_rollback
 
@@ -246,7 +263,7 @@ def write_waiting(using: str) -> None:
     if _open:
         found = _open.get(connections[using])
         if found is not None:
-            found.write_all()
+            found.write_everything()
 
 
 def followed_span(using: str) -> Span | None:

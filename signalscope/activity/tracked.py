@@ -8,9 +8,9 @@ from typing import Any
 from django.db import models
 
 from signalscope.activity.changes import UNKNOWN, Change
+from signalscope.activity.masks import is_masked
 from signalscope.activity.options import Options, trackable_fields
-from signalscope.activity.values import MASKED, field_value, is_secret, json_value
-from signalscope.core.names import matches
+from signalscope.activity.values import MASKED, field_value, json_value
 
 Shown = dict[str, list[Any]]
 
@@ -21,6 +21,7 @@ class TrackedModel:
 
     masks: globs over "field" and "app.Model.field" whose values are never stored.
     columns, relations: the tracked fields by name, those with a value and many-to-many ones.
+    masked: the names of those whose values are masked.
     """
 
     def __init__(self, model: type[models.Model], options: Options, masks: Sequence[str]) -> None:
@@ -38,13 +39,8 @@ class TrackedModel:
         }
         self.columns = {n: field for n, field in fields.items() if not field.many_to_many}
         self.relations = {n: field for n, field in fields.items() if field.many_to_many}
-        concrete: Any = model._meta.concrete_model
-        self._masked = {
-            name
-            for name in fields
-            if is_secret(name)
-            or name in options.mask
-            or matches(masks, f"{concrete._meta.label}.{name}")
+        self.masked = {
+            name for name in fields if name in options.mask or is_masked(model, name, masks)
         }
 
         # Their values say it all: those of others have a label, or belong to a related object.
@@ -81,12 +77,12 @@ class TrackedModel:
 
     def related(self, name: str, keys: Sequence[Any]) -> Any:
         """Return the keys of related objects."""
-        return MASKED if name in self._masked else [json_value(key) for key in keys]
+        return MASKED if name in self.masked else [json_value(key) for key in keys]
 
     def _show(self, name: str, value: Any, instance: models.Model) -> Any:
         if value is None or value is UNKNOWN:
             return None
-        if name in self._masked:
+        if name in self.masked:
             return MASKED
         if name in self._plain:
             return json_value(value)

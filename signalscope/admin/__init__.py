@@ -11,6 +11,7 @@ from django.contrib import admin
 from signalscope.admin.activity import ActivityLogAdmin
 from signalscope.admin.call import ReceiverCallAdmin
 from signalscope.admin.control_rule import ControlRuleAdmin
+from signalscope.admin.delivery import DeliveryAdmin
 from signalscope.admin.dispatch import DispatchAdmin
 from signalscope.admin.history import SignalScopeHistoryMixin
 from signalscope.admin.loss import LossAdmin
@@ -20,6 +21,7 @@ from signalscope.admin.trace import TraceAdmin
 from signalscope.models import (
     ActivityLog,
     ControlRule,
+    Delivery,
     Dispatch,
     Loss,
     ReceiverCall,
@@ -38,3 +40,4 @@ admin.site.register(Loss, LossAdmin)
 admin.site.register(ActivityLog, ActivityLogAdmin)
 admin.site.register(SlowQuery, SlowQueryAdmin)
 admin.site.register(ControlRule, ControlRuleAdmin)
+admin.site.register(Delivery, DeliveryAdmin)

@@ -40,6 +40,7 @@ class RollupAdmin(ReadOnlyAdmin):
         "error_count",
         "muted_count",
         "skipped_count",
+        "deferred_count",
         "total_time",
         "longest",
     )
@@ -55,6 +56,7 @@ class RollupAdmin(ReadOnlyAdmin):
         "error_count",
         "muted_count",
         "skipped_count",
+        "deferred_count",
         "total_ns",
         "max_ns",
         "histogram",

@@ -110,6 +110,7 @@ def _receiver(receiver: ReceiverCoverage, short: dict[str, str]) -> dict[str, An
         "errors": receiver.errors,
         "muted": receiver.muted,
         "skipped": receiver.skipped,
+        "deferred": receiver.deferred,
         "p95": "" if receiver.p95_ns is None else duration(receiver.p95_ns),
         "state": STATES[receiver.state],
         "is_called": receiver.state == State.CALLED,

@@ -27,6 +27,11 @@ class SignalCondition(Condition):
     name = "signal_condition"
     predicate: Callable[..., Any]
 
+    @property
+    def is_async(self) -> bool:  # type: ignore[override]
+        """Whether the function is."""
+        return iscoroutinefunction(self.predicate)
+
     def refuse(self, named: Arguments) -> str:
         """Ask the function."""
         return "" if self.predicate(**named) else self._text
@@ -203,7 +208,7 @@ def only_for_models(*models_or_labels: type[Model] | str) -> Callable[[Receiver]
             )
     if not models_or_labels:
         raise TypeError('only_for_models() takes at least one model, or label such as "shop.Order"')
-    return functools.partial(wrap, condition=ForModels(frozenset(models), frozenset(labels)))
+    return functools.partial(wrap, wrapping=ForModels(frozenset(models), frozenset(labels)))
 
 
 def only_when_field_changed(*fields: str) -> Callable[[Receiver], Receiver]:
@@ -236,7 +241,7 @@ def only_in_environment(*names: str) -> Callable[[Receiver], Receiver]:
     Raises TypeError where no name is given, or what is no text.
     """
     _check_texts("only_in_environment", "names of environments", names)
-    return functools.partial(wrap, condition=InEnvironment(frozenset(names)))
+    return functools.partial(wrap, wrapping=InEnvironment(frozenset(names)))
 
 
 @overload
@@ -254,7 +259,7 @@ def only_when_created(receiver: Callable[..., Any] | None = None, /) -> Any:
     With pre_save, an instance with the primary key of a row counts as new, unless it was loaded.
     Raises TypeError at the first call for signals that do not say it.
     """
-    decorate = functools.partial(wrap, condition=WhenCreated())
+    decorate = functools.partial(wrap, wrapping=WhenCreated())
     return decorate if receiver is None else decorate(receiver)
 
 
@@ -268,7 +273,7 @@ def not_raw() -> Callable[[Receiver], Receiver]: ...
 
 def not_raw(receiver: Callable[..., Any] | None = None, /) -> Any:
     """Let a receiver run, except for what loaddata saves: where it is sent with raw=True."""
-    decorate = functools.partial(wrap, condition=NotRaw())
+    decorate = functools.partial(wrap, wrapping=NotRaw())
     return decorate if receiver is None else decorate(receiver)
 
 

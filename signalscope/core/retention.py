@@ -26,6 +26,7 @@ class Retention:
     hours_s: float = math.inf
     days_s: float = math.inf
     activity_s: float = math.inf
+    deliveries_s: float = math.inf
 
     @classmethod
     def of_days(
@@ -36,6 +37,7 @@ class Retention:
         hours: float | None,
         days: float | None,
         activity: float | None = None,
+        deliveries: float | None = None,
     ) -> Retention:
         """Return the retention for ages in days; None keeps for ever."""
         days_s = _seconds(days)
@@ -46,6 +48,7 @@ class Retention:
             hours_s,
             days_s,
             _seconds(activity),
+            _seconds(deliveries),
         )
 
     def rounded(self, since: datetime, now_s: float | None = None) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import Error, connections
+from django.db.models import Model
 from django.utils import timezone
 
 from signalscope import wiring
@@ -61,8 +62,8 @@ def _what_to_do() -> str:
     )
 
 
-def about_error(using: str, error: Error) -> str:
-    """Return what to do about an error of the database."""
+def about_error(using: str, error: Error, model: type[Model] = Rollup) -> str:
+    """Return what to do about an error of the database; model: what was asked for."""
     given = " ".join(str(error).split())
     try:
         tables = connections[using].introspection.table_names()
@@ -72,7 +73,7 @@ def about_error(using: str, error: Error) -> str:
             f"DATABASES[{using!r}] is right; --database takes: {', '.join(sorted(connections))}."
         )
     option = "" if using == "default" else f" --database {using}"
-    if Rollup._meta.db_table not in tables:
+    if model._meta.db_table not in tables:
         return (
             f"signalscope's tables are not in the database {using!r}. "
             f"Run: manage.py migrate signalscope{option}"

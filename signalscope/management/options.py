@@ -17,6 +17,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 _PERIOD = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 # What is longer reaches back before anything was recorded.
 _LONGEST = timedelta(days=36_500)
+_LONGEST_PAUSE_S = 3600
 # Of a text that goes into a table.
 MAX_LENGTH = 255
 
@@ -72,6 +73,24 @@ def seconds(text: str) -> float:
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
         raise ArgumentTypeError(f"{text!r} is not allowed; give seconds, 0 or more")
+    return number
+
+
+def pause(text: str) -> float:
+    """
+    Return a number of seconds to wait, above 0 and up to an hour.
+
+    Raises ArgumentTypeError for any other text: none at all would keep the database busy.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # nan is neither.
+    if not 0 < number <= _LONGEST_PAUSE_S:
+        raise ArgumentTypeError(
+            f"{text!r} is not allowed; give seconds, above 0 and at most {_LONGEST_PAUSE_S}"
+        )
     return number
 
 

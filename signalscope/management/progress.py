@@ -42,7 +42,7 @@ def do_steps(
     Raises CommandError when it is stopped or the database fails: what is done stays done.
     """
     done: Counter[str] = Counter()
-    line = _Line(command)
+    line = Line(command)
     lease = Held(LEASE, f"{process_name()} (command)")
     try:
         with closing(steps):
@@ -71,7 +71,7 @@ def _what_is_done(doing: str, done: Counter[str]) -> str:
     return f"{doing} until then: {listed(done)}. Run the same command again to go on."
 
 
-class _Line:
+class Line:
     """One line that is written over, on a terminal; elsewhere a line now and then."""
 
     def __init__(self, command: BaseCommand) -> None:

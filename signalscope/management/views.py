@@ -58,7 +58,7 @@ def receiver_columns(stats: Sequence[ReceiverStat], *, is_short: bool) -> list[C
         Column("errors", "err" if is_short else "errors", is_number=True),
         *[
             Column(key, key, is_number=True)
-            for key in ("muted", "skipped")
+            for key in ("muted", "skipped", "deferred")
             if not is_short or any(getattr(stat, key) for stat in stats)
         ],
         *times,
@@ -80,6 +80,7 @@ def receiver_rows(stats: Sequence[ReceiverStat]) -> list[Row]:
             "errors": stat.errors,
             "muted": stat.muted,
             "skipped": stat.skipped,
+            "deferred": stat.deferred,
             "mean_ms": ms(stat.mean_ns),
             "p50_ms": ms(stat.p50_ns),
             "p95_ms": ms(stat.p95_ns),

@@ -69,6 +69,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="rollup",
+            name="deferred_count",
+            field=models.PositiveBigIntegerField(db_default=0, verbose_name="deferred"),
+        ),
+        migrations.AddField(
+            model_name="rollup",
             name="skipped_count",
             field=models.PositiveBigIntegerField(db_default=0, verbose_name="skipped"),
         ),

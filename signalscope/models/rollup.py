@@ -17,8 +17,9 @@ class Rollup(models.Model):
     that each call counts once, is told by stats/tallies.py. The receiver is empty in rows that
     count dispatches which nobody heard.
     period_start_s: s since the epoch, so that neither time zones nor daylight saving matter.
-    muted_count, skipped_count: calls that a mute, rule or guard, or a condition, kept out; they are
-    in none of the other counts.
+    muted_count, skipped_count: calls that a mute, rule or guard, or a condition, kept out;
+    deferred_count: calls that were put off. They are in none of the other counts; what was put
+    off is a call once it runs.
     histogram: calls by bucket of duration, ``[42, 7, 1]``: 7 in bucket 42 and 1 in the next one;
     the bounds are in core/histogram.py.
     """
@@ -50,6 +51,7 @@ class Rollup(models.Model):
     error_count = models.PositiveBigIntegerField(_("errors"))
     muted_count = models.PositiveBigIntegerField(_("muted"), db_default=0)
     skipped_count = models.PositiveBigIntegerField(_("skipped"), db_default=0)
+    deferred_count = models.PositiveBigIntegerField(_("deferred"), db_default=0)
     total_ns = models.BigIntegerField(_("total time (ns)"))
     max_ns = models.BigIntegerField(_("longest (ns)"))
     histogram = models.JSONField(_("histogram"))

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from signalscope.recorder.strands import Branch, ClosedBranch
+from signalscope.recorder.strands import Branch
 from signalscope.recorder.traces import Trace
 from signalscope.recorder.tree import Tree
 
@@ -95,7 +95,7 @@ def weigh(record: list[Any]) -> int:
         size += _BYTES_PER_LIST + _BYTES_PER_ITEM * len(current)
         for item in current:
             kind = type(item)
-            if kind is list or kind is Branch or kind is ClosedBranch:
+            if kind is list or issubclass(kind, Branch):
                 lists.append(item)
             elif kind is Tree:
                 size += item.node_count * _BYTES_PER_NODE

@@ -45,6 +45,16 @@ def enter_thread(strand: Strand) -> tuple[Strand, StrandToken]:
     return own, CURRENT.set(own)
 
 
+def enter_strand() -> tuple[Strand, StrandToken | None]:
+    """Return the strand that a dispatch changes now, and what is to be reset afterwards."""
+    strand = CURRENT.get()
+    if strand is None:
+        return loose_strands.strand, None
+    if strand.thread != get_ident():
+        return enter_thread(strand)
+    return strand, None
+
+
 def open_rarely(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
     """Open the record of a dispatch that is hooked or watched."""
     if plan.hook is not None:
@@ -52,11 +62,7 @@ def open_rarely(plan: Plan, method: str, named: dict[str, Any]) -> Opened:
         if not plan.is_watched:
             plan.hook.after()
             return None, None, None, None
-    strand, token = CURRENT.get(), None
-    if strand is None:
-        strand = loose_strands.strand
-    elif strand.thread != get_ident():
-        strand, token = enter_thread(strand)
+    strand, token = enter_strand()
     parent = strand.top
     in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
     record = [plan, method, in_atomic, perf_counter_ns()]

@@ -65,6 +65,13 @@ def note_outcome(signal: Any, sender: object, outcome: str, text: str) -> None:
 
     Nothing happens where the dispatch of that signal by that sender is not recorded.
     """
+    call = call_in_progress(signal, sender)
+    if call is not None:
+        call.append(("outcome", outcome, text))
+
+
+def call_in_progress(signal: Any, sender: object) -> list[Any] | None:
+    """Return what the call of a receiver of this dispatch is recorded in, None where it is not."""
     top: Any = running_strand().top
     record = top.record if type(top) is Branch else top
     # A call that is not recorded has what encloses it on top.
@@ -72,4 +79,5 @@ def note_outcome(signal: Any, sender: object, outcome: str, text: str) -> None:
         plan = record[0]
         # By name, as it is decided what is recorded; a plan knows only classes themselves.
         if plan.of() is signal and plan.sender_label == sender_label(sender):
-            top.append(("outcome", outcome, text))
+            return top  # type: ignore[no-any-return]
+    return None

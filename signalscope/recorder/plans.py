@@ -206,6 +206,23 @@ class Planner:
         receivers: the live ones, sync before async; they are named and not kept.
         """
         round_ = self._round
+        plan = self._plan(signal, sender, receivers, sync_count)
+        self._remember(plan, signal, sender, receivers)
+        if self._round != round_:
+            # It was made by what has changed meanwhile.
+            PLANS.pop(id(signal) ^ id(sender), None)
+        return plan
+
+    def plan_alone(self, signal: Any, sender: object, receiver: object) -> Plan:
+        """Return the plan of one receiver that runs by itself, whoever else is connected."""
+        plan = self._plan(signal, sender, (receiver,), 1)
+        plan.sender = lambda: sender
+        plan.receiver_count, plan.last_key = NO_RECEIVERS, None
+        return plan
+
+    def _plan(
+        self, signal: Any, sender: object, receivers: Sequence[object], sync_count: int
+    ) -> Plan:
         plan = Plan()
         plan.signal, is_builtin = self._name_signal(signal)
         plan.sender_label = sender_label(sender)
@@ -240,10 +257,6 @@ class Planner:
             watches = [find(plan) for find in self.watchers]
             plan.watches = tuple([watch for watch in watches if watch is not None])
         plan.is_plain = plan.is_watched and plan.hook is None and not plan.watches
-        self._remember(plan, signal, sender, receivers)
-        if self._round != round_:
-            # It was made by what has changed meanwhile.
-            PLANS.pop(id(signal) ^ id(sender), None)
         self._on_new()
         return plan
 

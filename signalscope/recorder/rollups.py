@@ -12,7 +12,7 @@ from typing import Any
 from signalscope.core.histogram import BOUNDS_NS, bucket
 from signalscope.recorder.calls import FIRST_ITEM, is_error
 from signalscope.recorder.plans import MAX_PLANS, Plan
-from signalscope.recorder.strands import Branch
+from signalscope.recorder.strands import Branch, Late
 from signalscope.recorder.tree import Tree
 
 PERIOD_S = 60
@@ -39,6 +39,7 @@ class Tally:
     __slots__ = (
         "buckets",
         "call_count",
+        "deferred_count",
         "error_count",
         "max_ns",
         "muted_count",
@@ -52,10 +53,18 @@ class Tally:
         self.error_count = 0
         self.muted_count = 0
         self.skipped_count = 0
+        self.deferred_count = 0
         self.total_ns = 0
         self.max_ns = 0
         self.buckets: dict[int, int] = {}
         self.pending: list[int] = []
+
+    def count_outcome(self, outcome: str) -> None:
+        """Count a call that its receiver skipped or deferred."""
+        if outcome == "deferred":
+            self.deferred_count += 1
+        else:
+            self.skipped_count += 1
 
     def settle(self) -> None:
         """Count the pending durations."""
@@ -81,6 +90,7 @@ class Tally:
         self.error_count += other.error_count
         self.muted_count += other.muted_count
         self.skipped_count += other.skipped_count
+        self.deferred_count += other.deferred_count
         self.total_ns += other.total_ns
         self.max_ns = max(self.max_ns, other.max_ns)
         for index, count in other.buckets.items():
@@ -198,7 +208,14 @@ class Rollups:
                 self._add_unheard(item)
             elif kind is Tree:
                 count += self._add_folded(item)
+            elif isinstance(item, Late):
+                count += self._add_late(item)
         return count
+
+    def _add_late(self, late: Late) -> int:
+        """Count the runs that were put off so far; what still comes is outside of the trace."""
+        late.close()
+        return self._add(late)
 
     def _add_folded(self, tree: Tree) -> int:
         """Return how many dispatches were folded, whose calls were counted then."""
@@ -220,14 +237,14 @@ class Rollups:
         count = 1
         index = 0
         branch_index = plan.sync_count
-        has_failed = is_skipped = False
+        has_failed, outcome = False, ""
         started = record[3]
         for item in record[4:]:
             kind = type(item)
             if kind is int:
-                if is_skipped:
-                    tallies[index].skipped_count += 1
-                    is_skipped = False
+                if outcome:
+                    tallies[index].count_outcome(outcome)
+                    outcome = ""
                 else:
                     tallies[index].pending.append(item - started)
                 started = item
@@ -247,7 +264,9 @@ class Rollups:
                 elif item[0] == "start":
                     started = item[1]
                 elif item[0] == "outcome":
-                    is_skipped = item[1] == "skipped"
+                    outcome = item[1]
+            elif isinstance(item, Late):
+                count += self._add_late(item)
             elif isinstance(item, Branch):
                 count += self._add_branch(item, tallies[branch_index])
                 branch_index += 1
@@ -257,8 +276,9 @@ class Rollups:
 
     def _add_branch(self, branch: Branch, tally: Tally) -> int:
         """Count one async call; one that never started or never ended has no duration."""
-        if ("outcome", "skipped") in [item[:2] for item in branch if type(item) is tuple]:
-            tally.skipped_count += 1
+        noted = [item[1] for item in branch if type(item) is tuple and item[0] == "outcome"]
+        if noted:
+            tally.count_outcome(noted[-1])
         elif len(branch) >= 2 and type(branch[-1]) is int:
             tally.pending.append(branch[-1] - branch[0])
             last_but_one = branch[-2]

@@ -49,6 +49,16 @@ class Branch(list[Any]):
         self.__class__ = ClosedBranch
 
 
+class Late(Branch):
+    """The runs of a receiver that has put them off, below the call in which it did."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Send what is appended from now on to LOOSE."""
+        self.__class__ = ClosedLate
+
+
 def _leave_as_it_is(items: list[Any]) -> None:
     """Do nothing: nobody records."""
 
@@ -68,6 +78,12 @@ class ClosedBranch(Branch):
         LOOSE.append(item)
         # Who appends looks at the length of this list, which stays empty.
         type(self).make_room(LOOSE)
+
+
+class ClosedLate(ClosedBranch, Late):
+    """A Late after its close()."""
+
+    __slots__ = ()
 
 
 class Discard(list[Any]):

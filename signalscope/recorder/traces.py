@@ -115,6 +115,11 @@ class Trace(Branch):
             self._correlation_id = self.origin.correlation_id()
         return self._correlation_id
 
+    def rename(self, origin: Origin) -> None:
+        """Let another origin tell the name and the correlation id."""
+        self.origin = origin
+        self._name = self._correlation_id = ""
+
     def share_correlation_id(self) -> str:
         """Return the correlation id, a new one where there is none, for work done elsewhere."""
         if not self.find_correlation_id():

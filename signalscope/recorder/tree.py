@@ -7,6 +7,7 @@ they came:
 - an int, the clock when a sync call ended; it began with the one before, or ``started_ns``;
 - a list, the record of a dispatch sent by the call in progress;
 - a Plan, a dispatch that nobody heard, sent by the call in progress;
+- a Late, the dispatches that the call in progress put off;
 - a Branch, an async call: its start, items of the same kinds, its end;
 - ``("query", sql, duration_ns)`` of the call in progress;
 - ``("error", type, message)`` that ends the call in progress;
@@ -23,7 +24,7 @@ from typing import Any
 
 from signalscope.recorder.calls import is_error
 from signalscope.recorder.plans import Plan
-from signalscope.recorder.strands import Branch
+from signalscope.recorder.strands import Branch, Late
 
 
 class Call:
@@ -33,7 +34,7 @@ class Call:
     duration_ns, query_count and query_ns are sums over the repeats. own_ns is without the
     dispatches sent from the call. repeated_query_count: queries whose statement the same call
     had run before, the mark of N+1.
-    outcome: ok, error, cancelled, skipped or muted; why is in error_message.
+    outcome: ok, error, cancelled, skipped, deferred or muted; why is in error_message.
     """
 
     __slots__ = (
@@ -150,7 +151,7 @@ class Dispatch:
 
     def _key_of_outcomes(self) -> Any:
         outcomes = tuple([(call.outcome, call.error_message) for call in self.ran])
-        if all(outcome in ("ok", "skipped") for outcome, _ in outcomes):
+        if all(outcome in ("ok", "skipped", "deferred") for outcome, _ in outcomes):
             return (self.kind, self.method, self.in_atomic, outcomes)
         return object()
 
@@ -347,6 +348,8 @@ class Tree:
             elif kind is Call:
                 self.query_count += item.query_count
                 call.absorb(item)
+            elif isinstance(item, Late):
+                self._add_late(call, item)
             elif isinstance(item, Branch):
                 branches.append(item)
             else:
@@ -387,6 +390,8 @@ class Tree:
             elif type(item) is Call:
                 self.query_count += item.query_count
                 call.absorb(item)
+            elif isinstance(item, Late):
+                self._add_late(call, item)
             else:
                 self._add_child(call.children, item)
         if type(branch[-1]) is int and len(branch) > 1:
@@ -396,6 +401,12 @@ class Tree:
             call.error_message = "it was still running when its dispatch ended"
             duration_ns = 0
         self._finish(dispatch, plan, index, call, duration_ns)
+
+    def _add_late(self, call: Call, late: Late) -> None:
+        """Add runs that were put off below the call that did; what still comes is elsewhere."""
+        late.close()
+        for item in list(late):
+            self._add_child(call.children, item)
 
     def _call(self, plan: Plan, index: int) -> Call:
         if index < len(plan.receivers):

@@ -98,6 +98,22 @@ class Registry:
             known = self._names[id(signal)]
         return known[1], known[1] in builtin.FAMILY_OF
 
+    def find(self, name: str) -> Signal:
+        """Return the signal with a dotted name; raises UnknownSignal where there is none."""
+        signal = self._find(name)
+        if signal is None:
+            self.discover(again=True)
+            signal = self._find(name)
+        if signal is None:
+            raise UnknownSignal(f"no signal is named {name!r}: was it renamed or moved?")
+        return signal
+
+    def _find(self, name: str) -> Signal | None:
+        for reference, known in list(self._names.values()):
+            if known == name and (signal := reference()) is not None:
+                return signal
+        return None
+
     def discover(self, *, again: bool = False) -> None:
         """
         Name Django's own signals and those in modules of installed apps.
@@ -164,10 +180,13 @@ def _is_better(name: str, present: str) -> bool:
     return _rank(name) < _rank(present)
 
 
-def _rank(name: str) -> tuple[bool, bool, int, str]:
+def _rank(name: str) -> tuple[bool, bool, bool, int, str]:
     module = name.rpartition(".")[0]
     is_unnamed = name.startswith(f"{UNNAMED}.")
-    return (is_unnamed, module.rpartition(".")[2] != "signals", len(name), name)
+    # A project that imports one of signalscope's does not give it another name.
+    is_foreign = not name.startswith("signalscope.")
+    is_elsewhere = module.rpartition(".")[2] != "signals"
+    return (is_unnamed, is_foreign, is_elsewhere, len(name), name)
 
 
 registry = Registry()

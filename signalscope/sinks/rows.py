@@ -121,7 +121,8 @@ def _add_dispatches(
 def _rollup_rows(rollups: dict[Key, Tally]) -> Iterator[Row]:
     # One order for all writers, so that they never wait for each other in a circle.
     for (period_start_s, signal, sender, receiver), tally in sorted(rollups.items()):
-        if tally.call_count or tally.muted_count or tally.skipped_count:
+        kept_out = tally.muted_count or tally.skipped_count or tally.deferred_count
+        if tally.call_count or kept_out:
             yield (
                 period_start_s,
                 PERIOD_S,
@@ -133,6 +134,7 @@ def _rollup_rows(rollups: dict[Key, Tally]) -> Iterator[Row]:
                 tally.error_count,
                 tally.muted_count,
                 tally.skipped_count,
+                tally.deferred_count,
                 tally.total_ns,
                 tally.max_ns,
                 json.dumps(pack(tally.buckets)),

@@ -32,7 +32,7 @@ class ReceiverCoverage:
 
     sender: "" where it hears any.
     info: what the registry knows; None when it is not connected in this process.
-    muted, skipped: calls that were kept out, by control or by a condition; not in count.
+    muted, skipped, deferred: calls kept out by control or by a condition, or put off; not in count.
     p95_ns: None without calls.
     """
 
@@ -43,6 +43,7 @@ class ReceiverCoverage:
     errors: int
     muted: int
     skipped: int
+    deferred: int
     p95_ns: int | None
     state: State
 
@@ -120,6 +121,7 @@ def _signal(
             errors=tally.errors,
             muted=tally.muted,
             skipped=tally.skipped,
+            deferred=tally.deferred,
             p95_ns=tally.percentile_ns(0.95),
             state=State.NOT_CONNECTED,
         )
@@ -143,6 +145,7 @@ def _connected(info: ReceiverInfo, tally: Tally, *, is_recorded: bool) -> Receiv
         errors=tally.errors,
         muted=tally.muted,
         skipped=tally.skipped,
+        deferred=tally.deferred,
         p95_ns=tally.percentile_ns(0.95) if tally.count else None,
         state=state,
     )

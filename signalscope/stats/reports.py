@@ -22,7 +22,7 @@ class ReceiverStat:
     What one receiver did for one signal and sender.
 
     Durations in ns; percentiles are at most 5 % off.
-    muted, skipped: calls that were kept out, by control or by a condition; not in count.
+    muted, skipped, deferred: calls kept out by control or by a condition, or put off; not in count.
     share: 0 to 1, of the time of all receivers in the period, whatever is filtered away.
     """
 
@@ -33,6 +33,7 @@ class ReceiverStat:
     errors: int
     muted: int
     skipped: int
+    deferred: int
     mean_ns: int
     p50_ns: int
     p95_ns: int
@@ -204,6 +205,7 @@ def _stat(key: Key, tally: Tally, whole_ns: int) -> ReceiverStat:
         errors=tally.errors,
         muted=tally.muted,
         skipped=tally.skipped,
+        deferred=tally.deferred,
         mean_ns=tally.mean_ns,
         p50_ns=tally.percentile_ns(0.50),
         p95_ns=tally.percentile_ns(0.95),

@@ -24,6 +24,7 @@ COLUMNS = (
     "error_count",
     "muted_count",
     "skipped_count",
+    "deferred_count",
     "total_ns",
     "max_ns",
     "histogram",
@@ -35,13 +36,14 @@ class Tally:
     """
     Calls added up: how many, how long in ns, and how many in each bucket of duration.
 
-    muted, skipped: calls that were kept out, by control or by a condition; not in count.
+    muted, skipped, deferred: calls kept out by control or by a condition, or put off; not in count.
     """
 
     count: int = 0
     errors: int = 0
     muted: int = 0
     skipped: int = 0
+    deferred: int = 0
     total_ns: int = 0
     max_ns: int = 0
     # Calls by bucket, of all of them: rows are added up fast so.
@@ -53,6 +55,7 @@ class Tally:
         errors: int,
         muted: int,
         skipped: int,
+        deferred: int,
         total_ns: int,
         max_ns: int,
         stored: Any,
@@ -62,6 +65,7 @@ class Tally:
         self.errors += errors
         self.muted += muted
         self.skipped += skipped
+        self.deferred += deferred
         self.total_ns += total_ns
         if max_ns > self.max_ns:
             self.max_ns = max_ns
@@ -74,6 +78,7 @@ class Tally:
             other.errors,
             other.muted,
             other.skipped,
+            other.deferred,
             other.total_ns,
             other.max_ns,
             [0, *other._counts],

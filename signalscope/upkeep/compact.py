@@ -148,6 +148,7 @@ def _row(start_s: int, period_s: int, key: Key, tally: Tally) -> Row:
         tally.errors,
         tally.muted,
         tally.skipped,
+        tally.deferred,
         tally.total_ns,
         tally.max_ns,
         json.dumps(pack(tally.buckets)),

@@ -18,6 +18,7 @@ from signalscope.core.keys import first_key
 from signalscope.core.retention import DAY_S, HOUR_S, MINUTE_S, Retention
 from signalscope.models import (
     ActivityLog,
+    Delivery,
     Dispatch,
     Loss,
     Process,
@@ -41,7 +42,7 @@ class CutOffs:
 
     minutes_s, hours_s, days_s: of roll-up rows, by the length of their period. The first is a
     full hour, the others full days, so that what is left can be added up exactly.
-    activity_s: of the activity log.
+    activity_s: of the activity log. deliveries_s: of deliveries that are done or cancelled.
     """
 
     traces_s: float
@@ -49,6 +50,7 @@ class CutOffs:
     hours_s: float
     days_s: float
     activity_s: float
+    deliveries_s: float
 
     @classmethod
     def of(cls, retention: Retention, now_s: float) -> CutOffs:
@@ -59,6 +61,7 @@ class CutOffs:
             _floor(now_s - retention.hours_s - HOUR_S, DAY_S),
             _floor(now_s - retention.days_s, DAY_S),
             now_s - retention.activity_s,
+            now_s - retention.deliveries_s,
         )
 
     @classmethod
@@ -70,12 +73,12 @@ class CutOffs:
         """
         day_s = _floor(moment_s, DAY_S)
         activity_s = moment_s if with_activity else -math.inf
-        return cls(moment_s, _floor(moment_s, HOUR_S), day_s, day_s, activity_s)
+        return cls(moment_s, _floor(moment_s, HOUR_S), day_s, day_s, activity_s, moment_s)
 
-    def of_activity(self) -> CutOffs:
-        """Return them for a database that has the activity log, and no other table."""
+    def of_project(self) -> CutOffs:
+        """Return them for a database that has no more than the activity log and deliveries."""
         never_s = -math.inf
-        return CutOffs(never_s, never_s, never_s, never_s, self.activity_s)
+        return CutOffs(never_s, never_s, never_s, never_s, self.activity_s, self.deliveries_s)
 
 
 def doomed(cut_offs: CutOffs, using: str) -> dict[str, QuerySet[Any]]:
@@ -130,6 +133,13 @@ def _doomed_by_age(cut_offs: CutOffs, using: str) -> dict[str, QuerySet[Any]]:
     if math.isfinite(cut_offs.activity_s):
         entries = ActivityLog.objects.using(using).filter(at__lt=_moment(cut_offs.activity_s))
         found["activity entries"] = entries.order_by("at")
+    if math.isfinite(cut_offs.deliveries_s):
+        # Those that failed wait for somebody who acts.
+        ended = Delivery.objects.using(using).filter(
+            state__in=(Delivery.State.DONE, Delivery.State.CANCELLED),
+            finished_at__lt=_moment(cut_offs.deliveries_s),
+        )
+        found["deliveries"] = ended.order_by("finished_at")
     if math.isfinite(cut_offs.traces_s):
         slow = _unpinned(SlowQuery, using).filter(at__lt=_moment(cut_offs.traces_s))
         found["slow queries"] = slow.order_by("at")

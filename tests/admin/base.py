@@ -6,7 +6,16 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-MODELS = ("trace", "dispatch", "receivercall", "rollup", "loss", "activitylog", "slowquery")
+MODELS = (
+    "trace",
+    "dispatch",
+    "receivercall",
+    "rollup",
+    "loss",
+    "activitylog",
+    "slowquery",
+    "delivery",
+)
 
 
 def address(name, *args):

@@ -134,6 +134,7 @@ class ListTests(AdminTestCase):
             "loss": "Nothing was lost",
             "activitylog": "signalscope.track(Order)",
             "slowquery": "SLOW_QUERY_MS",
+            "delivery": "durable=True",
         }
         for name in MODELS:
             page = self.get(address(f"{name}_changelist"))

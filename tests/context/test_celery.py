@@ -12,8 +12,9 @@ from django.test import SimpleTestCase, TestCase
 import signalscope
 from signalscope import SignalContext, wiring
 from signalscope.context import CONTEXT, NOBODY, Actor, running_actor
-from signalscope.contrib.celery import message, receivers
+from signalscope.contrib.celery import receivers
 from signalscope.core import faults
+from signalscope.recorder import message
 from signalscope.recorder.strands import running_trace
 
 app = Celery("tests", broker="memory://", backend="disabled", set_as_current=False)
@@ -80,7 +81,7 @@ class MessageTests(CeleryTestCase):
 
     def test_nothing_is_known(self):
         """A message of nobody is as it always was."""
-        self.assertNotIn(message.HEADER, self.published(tell))
+        self.assertNotIn(receivers.HEADER, self.published(tell))
 
     def test_plain_texts(self):
         """All of it is JSON, and comes back as it was."""
@@ -90,7 +91,7 @@ class MessageTests(CeleryTestCase):
             user_agent="browser",
             reason="import",
         ):
-            header = self.published(tell)[message.HEADER]
+            header = self.published(tell)[receivers.HEADER]
         self.assertEqual(
             json.loads(json.dumps(header)),
             {
@@ -106,8 +107,8 @@ class MessageTests(CeleryTestCase):
     def test_correlation_id(self):
         """A trace without an id gets one, so that the task's trace can be found by it."""
         with signalscope.trace("import"):
-            header = self.published(tell)[message.HEADER]
-            again = self.published(tell)[message.HEADER]
+            header = self.published(tell)[receivers.HEADER]
+            again = self.published(tell)[receivers.HEADER]
             self.assertEqual(header, {"correlation_id": running_trace().find_correlation_id()})
         self.assertEqual(len(header["correlation_id"]), 32)
         self.assertEqual(header, again)
@@ -184,7 +185,7 @@ class WorkerTests(CeleryTestCase):
 
     def run_task(self, task, header):
         """Run a task as a worker does."""
-        request = {"id": "1", "is_eager": False, "delivery_info": {}, message.HEADER: header}
+        request = {"id": "1", "is_eager": False, "delivery_info": {}, receivers.HEADER: header}
         build_tracer(task.name, task, app=app)("1", (), {}, request)
 
     def test_context(self):

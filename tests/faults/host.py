@@ -134,6 +134,21 @@ def tracked_order():
         Order.objects.create(number="A-1")
 
 
+def promise(*numbers):
+    """Promise a mail for each number, in a transaction each; they wait for a worker."""
+    from tests.faults import promised
+
+    for number in numbers:
+        promised.send(number)
+
+
+def promised(alias):
+    """Return the states of the deliveries in a database, oldest first."""
+    from tests.faults import promised
+
+    return promised.promised(alias)
+
+
 def write_entries(alias, *ages_days):
     """Write entries of such ages into a database, as a tracked model does."""
     from datetime import timedelta

@@ -3,8 +3,8 @@
 import re
 from html import unescape
 
-# The entry of a tracked model is in the database of the change, so that one is in both.
-EVERYWHERE = "signalscope_activitylog"
+# The entry of a tracked model is in the database of the change, and so is a delivery.
+EVERYWHERE = {"signalscope_activitylog", "signalscope_delivery"}
 OURS = {
     f"signalscope_{name}"
     for name in (
@@ -23,13 +23,13 @@ OURS = {
 
 def test_tables_are_there_and_only_there(host):
     """Each migrate makes the tables of its own database, none of the other's."""
-    assert set(host.tables("observability")) == OURS | {EVERYWHERE, "django_migrations"}
+    assert set(host.tables("observability")) == OURS | EVERYWHERE | {"django_migrations"}
     found = {name for name in host.tables("default") if name.startswith("signalscope_")}
-    assert found == {EVERYWHERE}
+    assert found == EVERYWHERE
 
 
 def test_upkeep_of_the_activity_log_elsewhere(host):
-    """The commands work in the project's database, too, which has no other table of ours."""
+    """The commands work in the project's database, too, which has few tables of ours."""
     host.write_entries("default", 40, 40, 1)
     before = ("--database=default", "--before=30d")
     assert host.command("signalscope", "prune", *before) == "Deleted: nothing.\n"
@@ -39,6 +39,18 @@ def test_upkeep_of_the_activity_log_elsewhere(host):
     clear = ("signalscope", "clear", "--yes", "--database=default")
     assert "Emptied 0 tables" in host.command(*clear)
     assert "Emptied 1 table in" in host.command(*clear, "--activity")
+
+
+def test_deliveries(host):
+    """They are in the project's database, with its transactions, and a worker finds them there."""
+    host.promise("A-1", "A-2")
+    assert host.promised("default") == ["pending", "pending"]
+    assert host.promised("observability") == []
+    deliver = ("signalscope", "deliver", "--once")
+    assert host.command(*deliver, "--database=observability") == "Delivered: nothing.\n"
+    assert host.command(*deliver) == "Delivered: done 2.\n"
+    assert host.promised("default") == ["done", "done"]
+    assert host.command("signalscope", "deliveries").count("done") == 2
 
 
 def test_records_are_there(host):

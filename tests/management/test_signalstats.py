@@ -18,8 +18,8 @@ from tests.shop.signals import order_paid
 from tests.stats.rows import HOSTILE, RECEIVER, SENDER, SIGNAL, rollup
 
 KEYS = [
-    "signal", "sender", "receiver", "count", "errors", "muted", "skipped", "mean_ms", "p50_ms",
-    "p95_ms", "p99_ms", "max_ms", "total_ms", "share",
+    "signal", "sender", "receiver", "count", "errors", "muted", "skipped", "deferred", "mean_ms",
+    "p50_ms", "p95_ms", "p99_ms", "max_ms", "total_ms", "share",
 ]  # fmt: skip
 
 

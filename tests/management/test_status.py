@@ -205,7 +205,7 @@ class JSONTests(TestCase):
             list(answer),
             [
                 "is_healthy", "is_recording", "why_off", "version", "patched_by", "settings",
-                "trouble", "processes", "losses", "tables", "cost_share",
+                "trouble", "processes", "losses", "tables", "cost_share", "deliveries",
                 "rule_count",
             ],
         )  # fmt: skip

@@ -26,7 +26,7 @@ def connect(engine, name):
     if engine == "sqlite":
         import sqlite3
 
-        return sqlite3.connect(name, isolation_level=None)
+        return sqlite3.connect(name, isolation_level=None, timeout=60)
     settings = ENGINES[engine]
     where = {"host": settings["HOST"], "port": int(settings["PORT"]), "user": settings["USER"]}
     if engine == "postgres":

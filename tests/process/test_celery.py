@@ -32,7 +32,8 @@ class CeleryTestCase(ServerTestCase):
     def clean(self, prefix):
         """Leave nothing in Redis."""
         with redis.Redis.from_url(REDIS) as client:
-            client.delete(*client.scan_iter(f"{prefix}*"))
+            for key in client.scan_iter(f"{prefix}*"):
+                client.delete(key)
 
     def launch_worker(self, *options):
         """Start a worker with two children."""

@@ -95,7 +95,7 @@ class TableTests(TestCase):
         rollup(2000)
         found = table_sizes("default")
         sizes = {size.name: size for size in found.sizes}
-        self.assertEqual(len(sizes), 10)
+        self.assertEqual(len(sizes), 11)
         self.assertEqual(sizes[Trace._meta.db_table].row_count, 1)
         self.assertEqual(sizes[Rollup._meta.db_table].row_count, 2)
         self.assertEqual({size.precision for size in found.sizes}, {Precision.EXACT})

@@ -17,7 +17,7 @@ durations = st.lists(st.integers(100, int(BOUNDS_NS[-1])), min_size=1, max_size=
 
 def tally_of(values):
     found = Tally()
-    found.add(len(values), 0, 0, 0, sum(values), max(values), buckets(values))
+    found.add(len(values), 0, 0, 0, 0, sum(values), max(values), buckets(values))
     return found
 
 

@@ -14,7 +14,7 @@ class CeleryConfig(AppConfig):
     verbose_name = _("Signalscope for Celery")
 
     def ready(self) -> None:
-        """Connect the receivers."""
-        from signalscope.contrib.celery import receivers
+        """Connect the receivers, and let workers know the task for Celery beat."""
+        from signalscope.contrib.celery import receivers, tasks  # noqa: F401
 
         receivers.connect()

@@ -10,10 +10,12 @@ from celery import signals
 
 from signalscope import wiring
 from signalscope.context import CONTEXT, NOBODY, Actor, Context
-from signalscope.contrib.celery.message import HEADER, read, write
 from signalscope.core.faults import fault
 from signalscope.core.variables import leave
+from signalscope.recorder.message import read, write
 from signalscope.recorder.traces import Trace
+
+HEADER = "signalscope"
 
 
 @dataclass(frozen=True, slots=True)

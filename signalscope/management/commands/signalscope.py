@@ -1,4 +1,4 @@
-"""Looks after signalscope's own tables, mutes receivers, and tells how it is and who did what."""
+"""Looks after tables, mutes receivers, runs deliveries, and tells how it is and who did what."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from signalscope.management.subcommands import (
     activity,
     clear,
     compact,
+    deliver,
+    deliveries,
     mute,
     prune,
     rules,
@@ -25,6 +27,8 @@ SUBCOMMANDS: dict[str, Any] = {
     "mute": mute,
     "unmute": unmute,
     "rules": rules,
+    "deliver": deliver,
+    "deliveries": deliveries,
     "compact": compact,
     "prune": prune,
     "clear": clear,
@@ -34,7 +38,10 @@ SUBCOMMANDS: dict[str, Any] = {
 class Command(BaseCommand):
     """Run one of the subcommands."""
 
-    help = "Look after what signalscope stores, mute receivers, tell how it is and who did what."
+    help = (
+        "Look after what signalscope stores, mute receivers, run deliveries, and tell how it is "
+        "and who did what."
+    )
     # It answers where a check fails as well: it is what one looks at to see why.
     requires_system_checks = ()
 

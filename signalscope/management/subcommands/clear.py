@@ -15,9 +15,12 @@ from signalscope.formatting import counted
 from signalscope.management.advice import about_error
 from signalscope.management.options import add_database
 from signalscope.management.progress import listed
-from signalscope.models import ActivityLog, ControlRule
+from signalscope.models import ActivityLog, ControlRule, Delivery
 
-HELP = "Delete what signalscope has stored, pinned traces as well, but for the activity log."
+HELP = (
+    "Delete what signalscope has stored, pinned traces as well, but for the activity log and "
+    "deliveries."
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,8 +36,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     models = [
         model
         for model in apps.get_app_config("signalscope").get_models()
-        # What is decided about receivers is no record of anything.
-        if model is not ControlRule
+        # What is decided about receivers, and work to be done, are no record of anything.
+        if model not in (ControlRule, Delivery)
         and router.allow_migrate_model(using, model)
         and (options["activity"] or model is not ActivityLog)
     ]

@@ -67,10 +67,10 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         cut_offs = CutOffs.at(before.timestamp(), with_activity=options["activity"])
     else:
         cut_offs = CutOffs.of(get_conf().retention, now_s)
-    # Another database than signalscope's own may have the table of the activity log alone.
+    # Another database than signalscope's own may have no more than those two tables.
     has_all = router.allow_migrate_model(using, Trace)
     if not has_all:
-        cut_offs = cut_offs.of_activity()
+        cut_offs = cut_offs.of_project()
     if options["dry_run"]:
         counts = _counted(cut_offs, using)
         command.stdout.write(f"Would delete: {listed(counts)}.")

@@ -21,6 +21,7 @@ from signalscope.conf import Conf, get_conf
 from signalscope.core.retention import DAY_S
 from signalscope.formatting import counted, duration, percent, size
 from signalscope.management.advice import about_error, about_losses
+from signalscope.management.deliveries import about_deliveries, deliveries_as_json
 from signalscope.management.tables import (
     Column,
     Row,
@@ -67,7 +68,10 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         or (found is not None and found.count(State.FAILING))
     )
     if options["format"] == "json":
-        answer = _as_json(conf, using, found, trouble, is_healthy=is_healthy)
+        answer = {
+            **_as_json(conf, using, found, trouble, is_healthy=is_healthy),
+            **deliveries_as_json(options["database"]),
+        }
         if not trouble:
             answer["rule_count"] = rule_count
         text = json.dumps(answer, cls=DjangoJSONEncoder, indent=2)
@@ -76,6 +80,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         parts += [wrap(trouble)] if trouble or found is None else _about(found)
         if rule_count:
             parts.append(_about_rules(rule_count))
+        parts.append(about_deliveries(options["database"]))
         lines = "\n\n".join(parts).split("\n")
         text = "\n".join([printable(line) for line in lines])
     command.stdout.write(encodable(text, command.stdout))
@@ -127,6 +132,7 @@ def _settings(conf: Conf, using: str) -> list[tuple[str, Any]]:
         ("retain_hours_days", conf.retain_hours_days),
         ("retain_days_days", conf.retain_days_days),
         ("activity_retention_days", conf.activity_retention_days),
+        ("retain_deliveries_days", conf.retain_deliveries_days),
     ]
 
 
@@ -134,7 +140,7 @@ def _about_settings(conf: Conf, using: str) -> str:
     # As it works out: short periods are not kept longer than long ones.
     retention = conf.retention
     kept = [
-        f"{name} {f'{age_s / DAY_S:g} d' if math.isfinite(age_s) else 'for ever'}"
+        f"{name} {_age(age_s)}"
         for name, age_s in (
             ("traces", retention.traces_s),
             ("minutes", retention.minutes_s),
@@ -150,8 +156,13 @@ def _about_settings(conf: Conf, using: str) -> str:
             ("Stored", f"{percent(conf.effective_sample_rate)} of the traces"),
             ("Flush", f"every {conf.effective_flush_interval_s:g} s"),
             ("Kept", ", ".join(kept)),
+            ("", f"deliveries that are done {_age(retention.deliveries_s)}"),
         ],
     )
+
+
+def _age(age_s: float) -> str:
+    return f"{age_s / DAY_S:g} d" if math.isfinite(age_s) else "for ever"
 
 
 def _about(found: Health) -> list[str]:

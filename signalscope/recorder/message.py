@@ -1,4 +1,4 @@
-"""Who queued a task, as a header of its message."""
+"""Who asked for work that is done elsewhere, as plain texts that a message can carry."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from signalscope.context import MAX_TEXT_LENGTH, NOBODY, Actor, running_actor
 from signalscope.recorder.strands import running_trace
 
-HEADER = "signalscope"
 _NAMES = [field.name for field in fields(Actor)]
 
 
 def write() -> dict[str, str]:
-    """Return the header's value: plain texts by name, none where nothing is known."""
+    """Return who is behind the running code: texts by name, none where nothing is known."""
     actor, trace = running_actor(may_query=False), running_trace()
     if trace is not None and not actor.correlation_id:
         actor = replace(actor, correlation_id=trace.share_correlation_id())
@@ -22,7 +21,7 @@ def write() -> dict[str, str]:
 
 
 def read(value: object) -> Actor:
-    """Return who a header's value tells of, NOBODY where it is none of write()'s."""
+    """Return who a message tells of, NOBODY where that is none of write()'s."""
     if not isinstance(value, Mapping):
         return NOBODY
     known: dict[str, Any] = {name: value[name] for name in _NAMES if name in value}

@@ -1,0 +1,1 @@
+"""When and where a receiver runs, if not here and now."""

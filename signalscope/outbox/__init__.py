@@ -1,0 +1,1 @@
+"""Deliveries that are stored: written with the sender's work, claimed, run, tried again."""

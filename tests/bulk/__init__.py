@@ -1,0 +1,1 @@
+"""Bulk signals, and an app of models whose managers send them."""
