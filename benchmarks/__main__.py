@@ -22,6 +22,7 @@ from benchmarks.side_by_side import MISSED
 RUNS = [
     ["bench_dispatch"],
     ["bench_control"],
+    ["bench_testing"],
     ["bench_request", "heavy", "0"],
     ["bench_request", "heavy", "1"],
     ["bench_request", "light", "0"],

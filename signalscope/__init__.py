@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from signalscope.delivery.deferred import deferred
     from signalscope.delivery.on_commit import on_commit
     from signalscope.delivery.processor import BatchedSignalProcessor
+    from signalscope.logged import LoggedSignal
+    from signalscope.monitor import SignalPerformanceMonitor, signal_monitor
     from signalscope.wiring import (
         flush,
         install,
@@ -41,7 +43,9 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncSignalMixin",
     "BatchedSignalProcessor",
+    "LoggedSignal",
     "SignalContext",
+    "SignalPerformanceMonitor",
     "batched",
     "deferred",
     "disconnected",
@@ -59,6 +63,7 @@ __all__ = [
     "only_when_field_changed",
     "register",
     "signal_condition",
+    "signal_monitor",
     "suppress",
     "trace",
     "track",
@@ -71,7 +76,9 @@ __all__ = [
 _HOMES = {
     "AsyncSignalMixin": "signalscope.delivery.async_signal",
     "BatchedSignalProcessor": "signalscope.delivery.processor",
+    "LoggedSignal": "signalscope.logged",
     "SignalContext": "signalscope.context",
+    "SignalPerformanceMonitor": "signalscope.monitor",
     "batched": "signalscope.delivery.batching",
     "deferred": "signalscope.delivery.deferred",
     "on_commit": "signalscope.delivery.on_commit",
@@ -84,6 +91,7 @@ _HOMES = {
     "only_when_created": "signalscope.control.conditions",
     "only_when_field_changed": "signalscope.control.conditions",
     "signal_condition": "signalscope.control.conditions",
+    "signal_monitor": "signalscope.monitor",
 }
 
 

@@ -22,6 +22,8 @@ from signalscope.delivery.batching import Batched
 from signalscope.delivery.handing import find_problem
 from signalscope.delivery.options import Options
 from signalscope.delivery.receivers import deferred_receivers
+from signalscope.doctor.examination import QUICK, examine
+from signalscope.doctor.project import Project
 from signalscope.exceptions import UnknownSignal
 from signalscope.models import Trace
 from signalscope.registry.receivers import all_receivers
@@ -238,4 +240,19 @@ def check_cascades(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         # Tracking a model connects receivers as well.
         if getattr(field.remote_field, "on_delete", None) is by_database
         and (pre_delete.has_listeners(model) or post_delete.has_listeners(model))
+    ]
+
+
+@register
+def check_receivers(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check the project's receivers, as far as a look at each of them shows what is wrong."""
+    return [
+        CheckMessage(
+            finding.level,
+            f"{finding.kind.title}: {finding.message}",
+            hint=finding.kind.hint,
+            obj=finding.place or None,
+            id=finding.kind.id,
+        )
+        for finding in examine(Project(), QUICK).findings
     ]

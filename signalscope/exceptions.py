@@ -19,3 +19,7 @@ class UnreadablePayload(SignalscopeError):
 
 class QueueFull(SignalscopeError):
     """So many calls wait for this process's own threads that there is no room for one more."""
+
+
+class NotRecording(SignalscopeError):
+    """A test is to see what is dispatched, and signalscope is off."""

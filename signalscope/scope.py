@@ -33,7 +33,9 @@ from signalscope.instrument.cost import measure
 from signalscope.instrument.patch import Patch
 from signalscope.recorder import strands
 from signalscope.recorder.buffer import Buffer
+from signalscope.recorder.captures import tell_query
 from signalscope.recorder.commands import CommandTraces
+from signalscope.recorder.gate import OPEN_CAPTURES
 from signalscope.recorder.hooks import Both, Told, make_hooks
 from signalscope.recorder.keeping import Keeping
 from signalscope.recorder.late import LateRun
@@ -207,7 +209,7 @@ class Scope:
         self.planner.choose(include=conf.include, exclude=(*NOISE, *conf.exclude))
 
     def _watch_queries(self, conf: Conf) -> None:
-        readers: list[Reader] = []
+        readers: list[Reader] = [tell_query] if OPEN_CAPTURES else []
         if self.patch.is_installed and conf.captures_sql:
             # First: what a receiver of slow_query runs comes behind the statement it is told of.
             readers.append(self.call_queries.read)
@@ -215,6 +217,10 @@ class Scope:
             self.slow_queries.limit_ns = conf.slow_query_ms * 1e6
             readers.append(self.slow_queries.read)
         self.query_watcher.choose(readers, connections.all(initialized_only=True))
+
+    def watch_queries(self) -> None:
+        """Let the connections of this thread tell of their statements, if anybody listens."""
+        self._watch_queries(get_conf())
 
     def install(self) -> None:
         """Instrument Signal; where that cannot be done, say why in ``problem``."""

@@ -22,7 +22,8 @@ from django.test import SimpleTestCase
 from django.utils.module_loading import import_string
 
 import signalscope
-from signalscope import checks, conf
+from signalscope import checks, conf, testing
+from signalscope.doctor.finding import KINDS, LEVELS
 from signalscope.management.commands.signalscope import SUBCOMMANDS
 from signalscope.management.commands.signalstats import Command
 from signalscope.management.tables import FORMATS
@@ -110,11 +111,18 @@ class SettingsReferenceTests(SimpleTestCase):
 class ChecksReferenceTests(SimpleTestCase):
     def test_ids(self):
         """Each id of a system check is in the reference, and no other one is in any page."""
-        pattern = re.compile(r"signalscope\.[EW]\d{3}")
+        pattern = re.compile(r"signalscope\.[DEW]\d{3}")
         given = set(pattern.findall(inspect.getsource(checks)))
+        given |= {kind.id for kind in KINDS}
         self.assertEqual(set(pattern.findall(page("checks"))), given)
         for path in TEXTS:
             self.assertLessEqual(set(pattern.findall(read(path))), given, path)
+
+    def test_levels(self):
+        """Each finding of the doctor is in the reference with its level, each id once."""
+        documented = re.findall(r"\* - ``(signalscope\.D\d{3})``, (\w+)", page("checks"))
+        levels = {number: name for name, number in LEVELS.items()}
+        self.assertEqual(documented, [(kind.id, levels[kind.level]) for kind in KINDS])
 
 
 class CommandReferenceTests(SimpleTestCase):
@@ -157,19 +165,23 @@ class CommandReferenceTests(SimpleTestCase):
 
 
 class ApiReferenceTests(SimpleTestCase):
-    documented = re.findall(
-        r"^\.\. py:(?:function|class):: (\w+)\((.*)\)$", page("api"), re.MULTILINE
-    )
+    package, text = signalscope, page("api")
+
+    @property
+    def documented(self):
+        return re.findall(r"^\.\. py:(?:function|class):: (\w+)\((.*)\)$", self.text, re.MULTILINE)
 
     def test_names(self):
         """Each public name is described, and nothing else."""
-        self.assertEqual(sorted(name for name, _ in self.documented), signalscope.__all__)
+        values = re.findall(r"^\.\. py:data:: (\w+)$", self.text, re.MULTILINE)
+        names = [name for name, _ in self.documented]
+        self.assertEqual(sorted([*names, *values]), self.package.__all__)
 
     def test_arguments(self):
         """Each one is described with its arguments and their defaults."""
         for name, arguments in self.documented:
             with self.subTest(name=name):
-                signature = inspect.signature(getattr(signalscope, name))
+                signature = inspect.signature(getattr(self.package, name))
                 plain = signature.replace(
                     parameters=[
                         parameter.replace(annotation=parameter.empty)
@@ -181,8 +193,12 @@ class ApiReferenceTests(SimpleTestCase):
 
     def test_dotted_paths(self):
         """Dotted paths of signalscope in the reference can be imported."""
-        for name in set(re.findall(r"``(signalscope\.(?:panels|middleware)\.\w+)``", page("api"))):
+        for name in set(re.findall(r"``(signalscope\.(?:panels|middleware)\.\w+)``", self.text)):
             import_string(name)
+
+
+class TestingReferenceTests(ApiReferenceTests):
+    package, text = testing, page("testing")
 
 
 class ModelsReferenceTests(SimpleTestCase):
@@ -276,9 +292,11 @@ class PagesTests(SimpleTestCase):
             reached.add(path)
             for tree in re.findall(r"\.\. toctree::\n((?:   .*\n|\n)+)", read(path) + "\n"):
                 waiting += [
-                    path.parent / f"{line.strip()}.rst"
+                    found
                     for line in tree.splitlines()
                     if line.strip() and not line.strip().startswith(":")
+                    for found in path.parent.glob(f"{line.strip()}.rst")
+                    if found not in reached
                 ]
         self.assertEqual(sorted(reached), PAGES)
 
@@ -350,6 +368,9 @@ class PagesTests(SimpleTestCase):
             "MIDDLEWARE",
             "REMOTE_ADDR",
             "TASKS",
+            "AUTH_USER_MODEL",
+            "CONN_MAX_AGE",
+            "SILENCED_SYSTEM_CHECKS",
         }
         others |= {conf.DISABLED, "SIGTERM", "SIG_DFL"}
         for path in TEXTS:

@@ -37,7 +37,7 @@ class Criteria:
     def __init__(self, given: dict[str, Any]) -> None:
         values = {name: _several(name, value) for name, value in given.items() if value is not None}
         self._families = _checked_families(values.get("family", []))
-        self._signals = Meant([_checked_signal(value) for value in values.get("signal", [])])
+        self._signals = Meant([checked_signal(value) for value in values.get("signal", [])])
         self._senders = Meant(values.get("sender", []))
         self._receivers = Meant(
             [_checked_receiver(value) for value in values.get("receiver", [])], is_same=is_receiver
@@ -147,7 +147,7 @@ def _checked_receiver(value: Any) -> Any:
     return value
 
 
-def _checked_signal(value: Any) -> Any:
+def checked_signal(value: Any) -> Any:
     """Return a signal or a glob; before all apps are there, a name is taken as it is."""
     if isinstance(value, Signal):
         return value

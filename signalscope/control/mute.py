@@ -193,6 +193,6 @@ class only(Mute):  # noqa: N801
 def _place() -> str:
     """Return module and line of the code that is making a mute."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
+    while frame.f_back is not None and is_of(frame.f_globals.get("__name__", "?"), "signalscope"):
         frame = frame.f_back
     return f"{frame.f_globals.get('__name__', '?')}:{frame.f_lineno}"

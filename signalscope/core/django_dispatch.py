@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
@@ -191,3 +192,68 @@ def put_back(signal: Signal, absence: Absence) -> None:
         (receiver_key, sender_key), *rest = receivers[-1]
         receivers[-1] = ((receiver_key, sender_key), *rest)
         signal.sender_receivers_cache.clear()
+
+
+def raw_entries(signal: Signal) -> list[tuple[Any, ...]]:
+    """Return the entries of a signal as Django keeps them; weak receivers are not kept alive."""
+    with signal.lock:
+        return list(signal.receivers)
+
+
+def has_changed(signal: Signal, found: Sequence[tuple[Any, ...]]) -> bool:
+    """Tell whether a signal's entries are other ones, or in another order, than were found."""
+    now = signal.receivers
+    return len(now) != len(found) or not all(map(operator.is_, now, found))
+
+
+def new_receivers(signal: Signal, found: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Any, bool]]:
+    """
+    Give the live receivers that were connected since, and whether they are connected weakly.
+
+    found: what raw_entries() returned earlier.
+    """
+    for entry in raw_entries(signal):
+        receiver = _live(entry)
+        if receiver is not None and not any(_is_same_entry(entry, old) for old in found):
+            yield receiver, isinstance(entry[1], ReferenceType)
+
+
+def put_entries(
+    signal: Signal, found: Sequence[tuple[Any, ...]], may_stay: Callable[[object], bool]
+) -> None:
+    """
+    Connect to a signal again what was, in its order, and disconnect what came since.
+
+    found: what raw_entries() returned earlier; what was collected since stays away.
+    may_stay: asked for each receiver that came since.
+    """
+    with signal.lock:
+        now = list(signal.receivers)
+        entries = [entry for entry in found if _live(entry) is not None]
+        entries += [
+            entry
+            for entry in now
+            if (receiver := _live(entry)) is not None
+            and not any(_is_same_entry(entry, old) for old in found)
+            and may_stay(receiver)
+        ]
+        if entries:
+            # A list is recognised by its length and the last key: this one is not as it was.
+            (receiver_key, sender_key), *rest = entries[-1]
+            entries[-1] = ((receiver_key, sender_key), *rest)
+        signal.receivers[:] = entries
+        signal.sender_receivers_cache.clear()
+
+
+def _live(entry: tuple[Any, ...]) -> Any:
+    """Return the receiver of an entry, None where that, or its sender, is gone."""
+    receiver, *senders, _ = entry[1:]
+    for sender in senders:
+        # From 6.0 on, None stands for any sender.
+        if isinstance(sender, ReferenceType) and sender() is None:
+            return None
+    return receiver() if isinstance(receiver, ReferenceType) else receiver
+
+
+def _is_same_entry(entry: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return bool(entry[0] == other[0]) and is_same(_live(entry), _live(other))

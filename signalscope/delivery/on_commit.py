@@ -43,6 +43,8 @@ class AfterCommit(Wrapping):
             named = copy_arguments(named)
             call = async_to_sync(function) if iscoroutinefunction(function) else function
 
+            # Whoever looks at what waits for the commit sees which receiver it is.
+            @functools.wraps(function, assigned=(), updated=())
             def run() -> None:
                 with LateRun(signal, sender, function, method=self.name, below=late):
                     call(*args, **named)

@@ -42,8 +42,8 @@ PREFIX = "_signalscope_"
 
 # Model instances send pre_init and post_init to nobody all the time: they get away with one test.
 UNHEARD = """
-if type(self) is not $ModelSignal:
-    $unheard(self, sender, named)
+if type(self) is not $ModelSignal or $gate.OPEN_CAPTURES:
+    $unheard(self, sender, named, $method)
 """
 
 # The look-up stands here rather than in a function, since a call costs as much as all of it.
@@ -64,7 +64,9 @@ try:
         $plan, sync_receivers, async_receivers = $choose(
             $plan, self, sender, sync_receivers, async_receivers
         )
-    if $plan.is_plain:
+    if $gate.OPEN_CAPTURES:
+        $strand, $token, $parent, $record = $open_captured($plan, $method, sender, named)
+    elif $plan.is_plain:
         $strand = $current()
         if $strand is None:
             $strand = $loose.strand

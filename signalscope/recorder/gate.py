@@ -32,6 +32,9 @@ Watch = Callable[[Record], None]
 # tests is whether this is empty: nothing is faster, or needs a lock.
 OPEN_MUTES: set[int] = set()
 
+# Keys of the captures that are open in this process; captures.py says what they are told.
+OPEN_CAPTURES: set[int] = set()
+
 # The mutes that the running code is in, the outermost first; control.mute says what they are.
 MUTES: ContextVar[tuple[Any, ...]] = ContextVar("signalscope_mutes", default=())
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from signalscope.core.faults import fault
 from signalscope.recorder.calls import StrandToken, enter_strand, failed
-from signalscope.recorder.gate import call_in_progress
+from signalscope.recorder.captures import tell_late
+from signalscope.recorder.gate import OPEN_CAPTURES, call_in_progress
 from signalscope.recorder.plans import Plan
 from signalscope.recorder.strands import CURRENT, Late, Record
 
@@ -64,7 +65,11 @@ class LateRun:
                 return
             self._strand, self._token = enter_strand()
             self._parent = self._strand.top
-            self._record = self._strand.top = [plan, self._method, None, perf_counter_ns()]
+            record = [plan, self._method, None, perf_counter_ns()]
+            if OPEN_CAPTURES:
+                below = self._parent if self._below is None else self._below
+                tell_late(record, below, self._of[1])
+            self._record = self._strand.top = record
         except Exception as error:  # noqa: BLE001
             fault("opening the record of a run", error)
 

@@ -14,9 +14,9 @@ from signalscope.context import CONTEXT, Context
 from signalscope.core.correlation import CorrelationHeader
 from signalscope.core.django_dispatch import calls_its_list
 from signalscope.core.faults import fault
-from signalscope.recorder import calls, gate
+from signalscope.recorder import calls, captures, gate
 from signalscope.recorder.buffer import Buffer, Part
-from signalscope.recorder.gate import OPEN_MUTES, JudgeMutes
+from signalscope.recorder.gate import OPEN_CAPTURES, OPEN_MUTES, JudgeMutes
 from signalscope.recorder.keeping import SAMPLE, Keeping, longest_ns
 from signalscope.recorder.notes import Entry, Notes, SlowQuery
 from signalscope.recorder.plans import NO_RECEIVERS, PLANS, Plan, Planner
@@ -105,6 +105,7 @@ class Recorder:
             "choose_anew": self.choose_anew,
             "unheard": self.unheard,
             "open_rarely": calls.open_rarely,
+            "open_captured": captures.open_captured,
             "close_rarely": self.close_rarely,
             "open_async": self.open_async,
             "close_async": self.close_async,
@@ -185,7 +186,7 @@ class Recorder:
             return None
         return plan
 
-    def unheard(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
+    def unheard(self, signal: Any, sender: object, named: dict[str, Any], method: str) -> None:
         """Note a dispatch that nobody heard; Django's own are of interest only to hooks."""
         try:
             entries = signal.receivers
@@ -201,6 +202,8 @@ class Recorder:
             if plan.hook is not None:
                 plan.hook.before(named)
                 plan.hook.after()
+            if OPEN_CAPTURES:
+                captures.tell_unheard(plan, method, sender, named)
             if plan.counts_unheard and plan.is_watched:
                 parent = running_strand().top
                 parent.append(plan)
@@ -245,6 +248,10 @@ class Recorder:
                 plan, sync_receivers, async_receivers = self.choose(
                     plan, signal, sender, sync_receivers, async_receivers
                 )
+            told = captures.CAPTURES.get() if OPEN_CAPTURES else ()
+            if told and not plan.is_watched:
+                opened = captures.open_unwatched(told, plan, method, sender, named)
+                return *(opened or (None, None)), sync_receivers, async_receivers
             if plan.hook is not None:
                 plan.hook.before(named)
             if not plan.is_watched:
@@ -253,7 +260,10 @@ class Recorder:
                 return None, None, sync_receivers, async_receivers
             in_atomic = plan.read_atomic(named) if plan.read_atomic is not None else None
             record = [plan, method, in_atomic, perf_counter_ns()]
-            return running_strand().top, record, sync_receivers, async_receivers
+            parent = running_strand().top
+            if told:
+                captures.tell(told, record, parent, sender, named)
+            return parent, record, sync_receivers, async_receivers
         except Exception as error:  # noqa: BLE001
             fault("opening the record of an async dispatch", error)
             return None, None, sync_receivers, async_receivers

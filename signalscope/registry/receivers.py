@@ -64,11 +64,15 @@ MODEL_SIGNALS = ("pre_init", "post_init", "pre_save", "post_save", "pre_delete",
 
 def receivers_of(info: SignalInfo) -> list[ReceiverInfo]:
     """Return a signal's connected receivers, in the order in which they are called."""
+    return sorted([found for found, _ in described(info)], key=lambda found: found.is_async)
+
+
+def described(info: SignalInfo) -> list[tuple[ReceiverInfo, Entry]]:
+    """Return a signal's connected receivers with their entries, in connection order."""
     if info.signal is None:
         return []
     labels = functools.cache(_labels_by_id)
-    found = [_describe(info, entry, labels) for entry in entries(info.signal)]
-    return sorted(found, key=lambda receiver: receiver.is_async)
+    return [(_describe(info, entry, labels), entry) for entry in entries(info.signal)]
 
 
 def all_receivers() -> list[ReceiverInfo]:
@@ -143,15 +147,23 @@ def _labels_by_id() -> dict[Any, str]:
 
 def place_of(receiver: object) -> tuple[str, int]:
     """Return the file and line that a receiver is defined in, ("", 0) where it has none."""
+    function = function_of(receiver)
+    if function is None:
+        return "", 0
+    code: CodeType = function.__code__
+    return code.co_filename, code.co_firstlineno
+
+
+def function_of(receiver: object) -> FunctionType | None:
+    """Return the Python function that runs in the end, None where there is none."""
     receiver = unwrap(receiver)
     if isinstance(receiver, functools.partial):
-        return place_of(receiver.func)
+        return function_of(receiver.func)
     if type(receiver) is MethodType:
-        return place_of(receiver.__func__)
+        return function_of(receiver.__func__)
     if type(receiver) is FunctionType:
-        code: CodeType = receiver.__code__
-        return code.co_filename, code.co_firstlineno
+        return receiver
     if receiver is None:
-        return "", 0
+        return None
     call = inspect.getattr_static(type(receiver), "__call__", None)
-    return place_of(call) if type(call) is FunctionType else ("", 0)
+    return function_of(call) if type(call) is FunctionType else None

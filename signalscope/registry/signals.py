@@ -147,6 +147,12 @@ class Registry:
         custom = sorted(by_name.items())
         return found + [SignalInfo(name, builtin.CUSTOM, signal) for name, signal in custom]
 
+    def known(self) -> list[tuple[str, Signal]]:
+        """Return the signals that are named so far, and those that were sent without a name."""
+        self.discover()
+        known = [(name, reference()) for reference, name in list(self._names.values())]
+        return [(name, signal) for name, signal in known if signal is not None]
+
     def _scan(self, owner_name: str, owner: ModuleType | type) -> None:
         for attribute, value in list(vars(owner).items()):
             # Not isinstance(): it would make lazy objects evaluate themselves.

@@ -144,6 +144,13 @@ class SizeAndIntervalTests(BatchTestCase):
         self.assertEqual(self.run_due(), ["done"] * 2)
         self.assertEqual(batches, [[1, 2]])
 
+    @override_settings(DEBUG=True)
+    def test_connect_debug(self):
+        """With DEBUG, Django lets one be connected that takes the list alone."""
+        self.connect(ahear)
+        self.send(1)
+        self.assertEqual(self.states(), ["pending"] * 2)
+
     def test_due_at(self):
         """A row says when it is to be run at the latest."""
         self.send(1)

@@ -13,6 +13,7 @@ from signalscope.management.subcommands import (
     compact,
     deliver,
     deliveries,
+    doctor,
     mute,
     prune,
     rules,
@@ -23,6 +24,7 @@ from signalscope.management.subcommands import (
 # One module each, by the name that is typed.
 SUBCOMMANDS: dict[str, Any] = {
     "status": status,
+    "doctor": doctor,
     "activity": activity,
     "mute": mute,
     "unmute": unmute,
