@@ -17,6 +17,15 @@ NOBODY = "(nobody connected)"
 ANY_SENDER = "any sender"
 
 
+# Outcomes of calls that the receiver was not run for, or not there.
+_KEPT_OUT = ("muted", "skipped", "deferred")
+
+
+def _kept_out(stat: ReceiverStat) -> str:
+    counts = [(getattr(stat, outcome), outcome) for outcome in _KEPT_OUT]
+    return ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
+
+
 def _shortened(names: Iterable[str]) -> Callable[[str], str]:
     short = short_names(names)
     return lambda name: short.get(name, name)
@@ -39,7 +48,7 @@ def three_digits(value: float) -> str:
 
 
 def receiver_columns(stats: Sequence[ReceiverStat], *, is_short: bool) -> list[Column]:
-    """Return the columns of receivers' figures; short ones show signal and sender below."""
+    """Return the columns of receivers' figures; short ones show signal and others below."""
     if not is_short:
         names = [Column(key, key) for key in ("signal", "sender", "receiver")]
     else:
@@ -48,6 +57,8 @@ def receiver_columns(stats: Sequence[ReceiverStat], *, is_short: bool) -> list[C
             Column("receiver", "receiver", receiver),
             Column("below", "signal (sender); times in ms", is_below=True),
         ]
+        if any(_kept_out(stat) for stat in stats):
+            names.append(Column("kept_out", "calls that did not run there", is_below=True))
     times = [
         Column(f"{name}_ms", name, three_digits, is_number=True)
         for name in ("mean", "p50", "p95", "p99", "max", "total")
@@ -56,11 +67,7 @@ def receiver_columns(stats: Sequence[ReceiverStat], *, is_short: bool) -> list[C
         *names,
         Column("count", "count", is_number=True),
         Column("errors", "err" if is_short else "errors", is_number=True),
-        *[
-            Column(key, key, is_number=True)
-            for key in ("muted", "skipped", "deferred")
-            if not is_short or any(getattr(stat, key) for stat in stats)
-        ],
+        *[Column(key, key, is_number=True) for key in _KEPT_OUT if not is_short],
         *times,
         Column("share", "share", lambda share: f"{share * 100:.1f}%", is_number=True),
     ]
@@ -81,6 +88,7 @@ def receiver_rows(stats: Sequence[ReceiverStat]) -> list[Row]:
             "muted": stat.muted,
             "skipped": stat.skipped,
             "deferred": stat.deferred,
+            "kept_out": _kept_out(stat),
             "mean_ms": ms(stat.mean_ns),
             "p50_ms": ms(stat.p50_ns),
             "p95_ms": ms(stat.p95_ns),

@@ -84,6 +84,16 @@ class FormatTests(TestCase):
         self.assertIn("b.receivers.touch", out)
         self.assertIn("order_paid (Order)", out)
 
+    def test_table_has_room_for_names(self):
+        """Calls that did not run stand below: they take nothing from the name."""
+        rollup(1_000_000, receiver=RECEIVER)
+        kept_out = rollup(1_000_000, receiver="shop.receivers.book_in_ledger")
+        type(kept_out).objects.filter(pk=kept_out.pk).update(deferred_count=12, muted_count=3)
+        table = run()[0]
+        self.assertIn("book_in_ledger", table)
+        self.assertIn("\n  3 muted, 12 deferred\n", table)
+        self.assertEqual(table.count("muted,"), 1)
+
     def test_csv_holds_no_formula(self):
         """A cell that begins like a formula gets an apostrophe; all cells come back otherwise."""
         names = ["=cmd()", "+1", "-1", "@x", "\tx", "\rx", 'a,"b"\nc']
