@@ -38,7 +38,7 @@ $(VENV)/group-%: $(VENV)/demo
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 
-demo: $(VENV)/demo
+demo: $(VENV)/group-example
 	@PORT=$(PORT) SERVE=$(SERVE) $(BIN)/python example_project/demo.py
 
 # In CI the browser's tests may not be skipped.
@@ -58,4 +58,4 @@ docs: $(VENV)/group-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 clean:
-	rm -rf $(VENV) build dist docs/_build example_project/db.sqlite3*
+	rm -rf $(VENV) build dist docs/_build example_project/db.sqlite3* example_project/media

@@ -17,22 +17,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from http.cookiejar import CookieJar
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import IO
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+from urllib.error import URLError
 
 import django
 import signalscope
 from django.db import connection
 from django.utils import timezone
 
+import tours
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from signalscope.models import Trace  # noqa: E402
+
+from visitor import DemoError, Visitor, expect  # noqa: E402
 
 HOST = "127.0.0.1"
 HERE = Path(__file__).resolve().parent
@@ -50,43 +53,6 @@ Activity: {base}/admin/signalscope/activitylog/
 Toolbar:  on each page of the shop, at the right: the panel "Signalscope"
 
 Serving until Ctrl-C."""
-
-
-class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
-
-
-class Visitor:
-    """Somebody with a browser; counts the pages that were asked for."""
-
-    request_count = 0
-
-    def __init__(self, base: str) -> None:
-        self.base = base
-        self.cookies = CookieJar()
-        # No proxy: the pages come from this machine.
-        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.cookies))
-
-    def get(self, path: str) -> str:
-        """Return a page; its address is then in self.path."""
-        return self._open(path, None)
-
-    def post(self, path: str, **fields: str) -> str:
-        """Send a form of the page shown last, and return the page it leads to."""
-        token = next(cookie.value for cookie in self.cookies if cookie.name == "csrftoken")
-        form = {**fields, "csrfmiddlewaretoken": token or ""}
-        return self._open(path, urlencode(form).encode())
-
-    def _open(self, path: str, data: bytes | None) -> str:
-        try:
-            with self.opener.open(self.base + path, data, timeout=60) as response:
-                self.path = response.url.removeprefix(self.base)
-                page: str = response.read().decode()
-        except HTTPError as error:
-            raise DemoError(f"{path} answered {error.code} {error.reason}.") from error
-        # A form that was accepted leads to another page: two requests.
-        Visitor.request_count += 1 if data is None or self.path == path else 2
-        return page
 
 
 def visit(base: str) -> None:
@@ -120,6 +86,12 @@ def visit(base: str) -> None:
     anna.get("/newsletter/")
     anna.post("/newsletter/", email=f"{name}@example.com")
 
+    keeper = Visitor(base)
+    keeper.get("/accounts/login/")
+    keeper.post("/accounts/login/", username="demo", password="demo")  # noqa: S106
+    for module in sorted(module.name for module in iter_modules(tours.__path__)):
+        import_module(f"tours.{module}").take(anna, keeper)
+
 
 def order(visitor: Visitor, slug: str, quantity: int) -> str:
     """Order a product; return the address of the order."""
@@ -127,12 +99,6 @@ def order(visitor: Visitor, slug: str, quantity: int) -> str:
     page = visitor.post(f"/products/{slug}/order/", quantity=str(quantity))
     expect("Thank you for your order" in page, f"{slug} cannot be ordered")
     return visitor.path
-
-
-def expect(is_so: bool, problem: str) -> None:  # noqa: FBT001
-    """Raise DemoError unless something is so."""
-    if not is_so:
-        raise DemoError(f"The shop is broken: {problem}.")
 
 
 def manage(*words: str) -> None:

@@ -10,4 +10,7 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("profile/", views.ProfilePage.as_view(), name="profile"),
+    path("account/", views.AccountPage.as_view(), name="account"),
+    path("password/", views.PasswordPage.as_view(), name="password_change"),
+    path("activity/", views.ActivityPage.as_view(), name="account_activity"),
 ]

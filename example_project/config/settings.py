@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import django
 from debug_toolbar.settings import PANELS_DEFAULTS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,6 +27,18 @@ INSTALLED_APPS = [
     "shop",
     "payments",
     "stock",
+    "mails",
+    "fulfilment",
+    "prices",
+    "pricelist",
+    "bundles",
+    "pictures",
+    "notifications",
+    "search",
+    "slowlog",
+    "imports",
+    "alerts",
+    "patterns",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -87,8 +100,40 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+MEDIA_URL = "media/"
+MEDIA_ROOT = os.environ.get("EXAMPLE_MEDIA", BASE_DIR / "media")
+
+# Mails are kept, to be looked at.
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "mails.backend.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "mails.backend.EmailBackend"
+DEFAULT_FROM_EMAIL = "shop@example.com"
+
+# How long the ledger takes to answer; whoever wants to kill a worker meanwhile needs more time.
+LEDGER_ANSWER_S = float(os.environ.get("LEDGER_ANSWER_S", "0.03"))
+
+# Whether the search index follows the products; in tests only where they are about that.
+SEARCH_AUTOSYNC = not TESTING
 
 SIGNALSCOPE = {
     # Who changed them, and from what to what. The shop's own models say so themselves.
-    "TRACK": {"stock.StockItem": {"fields": ["quantity", "reorder_level"]}},
+    "TRACK": {
+        "stock.StockItem": {"fields": ["quantity", "reorder_level"]},
+        "auth.User": {"fields": ["username", "first_name", "last_name", "email"]},
+    },
+    # Which queries are slow.
+    "SLOW_QUERY_MS": 50,
+    # What is left alone for a while when it fails.
+    "GUARD": {
+        "alerts.receivers.post_to_webhook": {
+            "max_error_rate": 0.5,
+            "min_calls": 3,
+            "window_s": 60,
+            "for_s": 5,
+        },
+    },
+    # Threads of this process run what is deferred; a real shop takes "celery" or "tasks".
+    # The times are short, so that nobody waits long for a worker that takes over from a killed one.
+    "DELIVERY": {"backend": "thread", "hand_over_s": 2, "lease_s": 5},
 }

@@ -1,14 +1,17 @@
-"""What happens when money comes in."""
+"""What happens when money comes in, and when it goes back."""
 
 import logging
-import time
 from decimal import Decimal
 
+import signalscope
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from payments.models import Payment
-from payments.signals import payment_received
+from payments import ledger
+from payments.models import Payment, Refund
+from payments.signals import payment_received, payment_refunded
+from shop.models import Order
+from shop.signals import order_status_changed
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +24,26 @@ def announce_payment(sender, instance, created, **kwargs):
 
 
 @receiver(payment_received)
-def book_in_ledger(sender, payment, **kwargs):
-    """Stand for the slow API of a book-keeping service."""
-    time.sleep(0.04)
+@signalscope.deferred(durable=True, queue="ledger", retries=5)
+def book_in_ledger(sender, payment, idempotency_key, **kwargs):
+    """Book a payment in a worker, which may be killed: the key lets it be booked once only."""
+    ledger.book(payment, payment.amount, idempotency_key)
+
+
+@receiver(order_status_changed)
+def refund_payments(sender, order, old, new, **kwargs):
+    """Give back what was paid for an order that is cancelled, in the transaction that does so."""
+    if (old, new) == (Order.Status.PAID, Order.Status.CANCELLED):
+        for payment in order.payments.filter(refund=None):
+            refund = Refund.objects.create(payment=payment)
+            payment_refunded.send(sender=Refund, refund=refund)
+
+
+@receiver(payment_refunded)
+@signalscope.deferred(durable=True, queue="ledger", retries=5)
+def book_refund(sender, refund, idempotency_key, **kwargs):
+    """Book a refund, as book_in_ledger books its payment."""
+    ledger.book(refund.payment, -refund.payment.amount, idempotency_key)
 
 
 class LargePaymentWatch:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.urls import reverse
+from signalscope.bulk import BulkSignalManager
 
 
 @signalscope.track
@@ -17,6 +18,8 @@ class Product(models.Model):
     slug = models.SlugField(unique=True)
     description = models.TextField(blank=True)
     price = models.DecimalField(max_digits=8, decimal_places=2)
+
+    objects = BulkSignalManager()
 
     class Meta:
         ordering = ("name",)
@@ -38,6 +41,7 @@ class Order(models.Model):
 
         PLACED = "placed"
         PAID = "paid"
+        SHIPPED = "shipped"
         CANCELLED = "cancelled"
 
     customer = models.ForeignKey(

@@ -21,9 +21,21 @@ def place_order(customer, product, quantity):
 
 
 @transaction.atomic
+def move_order(order, new, *, allowed):
+    """
+    Give an order a new status.
+
+    allowed: the statuses that it may have had until now; OrderRefused when it had another one.
+    """
+    # Of two that come at once, the second one waits here, and is then refused.
+    stored = Order.objects.select_for_update().get(pk=order.pk)
+    if stored.status not in allowed:
+        is_now, wanted = stored.get_status_display().lower(), Order.Status(new).label.lower()
+        raise OrderRefused(f"{order} is {is_now}: it cannot be {wanted} now.")
+    stored.status = new
+    stored.save()
+
+
 def cancel_order(order):
-    """Cancel an order; OrderRefused when it is paid or cancelled already."""
-    if not order.is_open:
-        raise OrderRefused(f"{order} is {order.get_status_display().lower()} already.")
-    order.status = Order.Status.CANCELLED
-    order.save()
+    """Cancel an order that is not paid yet; OrderRefused when it is."""
+    move_order(order, Order.Status.CANCELLED, allowed=[Order.Status.PLACED])

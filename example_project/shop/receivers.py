@@ -75,7 +75,7 @@ async def ask_carrier(sender, **kwargs):
 
 
 @receiver(pulse_taken)
-def name_best_seller(sender, **kwargs):
+def name_best_seller(sender, **kwargs):  # signalscope: ignore=D010
     """Say what sells best; a plain function among async ones."""
     best = cache.get(BEST_SELLERS)
     return ("Best seller", best[0]) if best else None

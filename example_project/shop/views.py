@@ -64,7 +64,13 @@ class OrderList(OwnOrders, ListView):
 
 
 class OrderPage(OwnOrders, DetailView):
-    """One order, with the buttons to pay and to cancel it."""
+    """One order, its log, and buttons for what can be done with it."""
+
+    def get_queryset(self):
+        """Let the shop keeper see all orders."""
+        if self.request.user.is_staff:
+            return Order.objects.prefetch_related("lines__product")
+        return super().get_queryset()
 
 
 @login_required
@@ -96,6 +102,8 @@ class NewsletterPage(FormView):
 
     def form_valid(self, form):
         """Send the signal and thank the visitor."""
-        newsletter_requested.send(sender=Product, email=form.cleaned_data["email"])
+        # Nobody hears it, to show that signalscope says so.
+        email = form.cleaned_data["email"]
+        newsletter_requested.send(sender=Product, email=email)  # signalscope: ignore=D005
         messages.success(self.request, "Thank you. The first newsletter will come one day.")
         return redirect("shop:product_list")

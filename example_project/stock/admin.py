@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from stock.models import StockItem, StockMovement
+from stock.models import LowStockNotice, StockItem, StockMovement
 
 
 @admin.register(StockItem)
@@ -18,4 +18,12 @@ class StockMovementAdmin(admin.ModelAdmin):
     """What came in and went out."""
 
     list_display = ("item", "change", "reason", "moved_at")
+    list_select_related = ("item__product",)
+
+
+@admin.register(LowStockNotice)
+class LowStockNoticeAdmin(admin.ModelAdmin):
+    """What ran low, and whether that is over."""
+
+    list_display = ("item", "quantity", "told_at", "refilled_at")
     list_select_related = ("item__product",)

@@ -1,6 +1,7 @@
 """How much there is of each product, and why that changed."""
 
 from django.db import models
+from signalscope.bulk import BulkSignalManager
 
 
 class StockItem(models.Model):
@@ -11,6 +12,9 @@ class StockItem(models.Model):
     )
     quantity = models.PositiveIntegerField(default=25)
     reorder_level = models.PositiveIntegerField(default=10)
+
+    # So that items that run low are known after update(), too.
+    objects = BulkSignalManager()
 
     class Meta:
         ordering = ("product__name",)
@@ -37,3 +41,26 @@ class StockMovement(models.Model):
 
     def __str__(self):
         return f"{self.change:+} {self.item.product}: {self.reason}"
+
+
+class LowStockNotice(models.Model):
+    """That an item ran low, and was told of; it is open until the item is refilled."""
+
+    item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="notices")
+    quantity = models.PositiveIntegerField()
+    failures = models.TextField(blank=True)
+    told_at = models.DateTimeField(auto_now_add=True)
+    refilled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("item",),
+                condition=models.Q(refilled_at=None),
+                name="stock_one_open_notice_each",
+            ),
+        )
+
+    def __str__(self):
+        return f"Only {self.quantity} x {self.item.product}"

@@ -151,7 +151,7 @@ def replay(entries):
 
 
 # A row is flushed per test, not per example: what an example leaves is deleted by the next one.
-often = settings(max_examples=100, deadline=None)
+often = settings(max_examples=50, deadline=None)
 
 
 class CommittedTests(TransactionTestCase):

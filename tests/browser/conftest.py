@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.browser import example
 
+FOLDER = Path(__file__).parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 START_TIMEOUT_S = 30
 
@@ -28,13 +30,30 @@ def is_listening(port):
         return False
 
 
-@pytest.fixture(scope="module")
-def base_url(tmp_path_factory):
-    """The address of the example shop, served with an empty database and then seeded."""
-    folder = tmp_path_factory.mktemp("browser")
-    database = folder / "example.sqlite3"
+def pytest_collection_modifyitems(items):
+    """Let one process run all tests of a module, which share a server."""
+    for item in items:
+        if item.path.parent == FOLDER:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory):
+    """A database of the example shop, which is copied for each server."""
+    database = tmp_path_factory.mktemp("seeded") / "example.sqlite3"
     example.run("manage.py", "migrate", "--verbosity", "0", database=database)
     example.run("manage.py", "seed", database=database)
+    return database
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory, seeded):
+    """The address of the example shop, served with a database that nobody used yet."""
+    folder = tmp_path_factory.mktemp("browser")
+    database = folder / "example.sqlite3"
+    # What SQLite has not put into the file yet stands beside it.
+    for part in seeded.parent.glob(f"{seeded.name}*"):
+        shutil.copy(part, folder)
     port = example.free_port()
     log = folder / "server.log"
     with log.open("wb") as output:

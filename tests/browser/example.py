@@ -19,6 +19,7 @@ def environment(database: Path) -> dict[str, str]:
     return {
         **kept,
         "EXAMPLE_DB": str(database),
+        "EXAMPLE_MEDIA": str(database.with_name("media")),
         # It imports the same signalscope as the tests, installed or not.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -34,7 +35,7 @@ def run(script: str, *words: str, database: Path, **more: str) -> subprocess.Com
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout

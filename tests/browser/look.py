@@ -71,3 +71,10 @@ TOO_FAINT = r"""
 
 # Whether the page scrolls sideways.
 IS_TOO_WIDE = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+def check(page):
+    """Fail where a text of a shop's page is too faint, or the page scrolls sideways."""
+    for part in page.locator("header, main, footer").all():
+        assert part.evaluate(TOO_FAINT) == []
+    assert not page.evaluate(IS_TOO_WIDE)

@@ -236,7 +236,7 @@ class Program:
 class PropertyTests(SimpleTestCase):
     """Programs made up by hypothesis."""
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(st.lists(STEPS, min_size=20, max_size=50))
     def test_program(self, steps):
         """Whoever is muted is not called there, whoever is not is; nothing else changes."""

@@ -114,7 +114,7 @@ def exact(value):
 class ValueTests(SimpleTestCase):
     """Plain values."""
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(values)
     def test_round_trip(self, value):
         """Any value of the plain types comes back as it was, type and all."""

@@ -34,7 +34,7 @@ events = st.one_of(
     st.tuples(st.just("pass"), st.sampled_from([-1800, 60, 600, HOUR_S, 7 * HOUR_S, DAY_S])),
 )
 few = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

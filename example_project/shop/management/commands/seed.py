@@ -33,7 +33,8 @@ class Command(BaseCommand):
                 slug=slug,
                 defaults={"name": name, "price": Decimal(price), "description": description},
             )
-            StockItem.objects.filter(product=product).update(quantity=quantity)
+            stocked = {"quantity": quantity, "reorder_level": min(quantity, 10)}
+            StockItem.objects.filter(product=product).update(**stocked)
         users = get_user_model().objects
         if not users.filter(username="demo").exists():
             users.create_superuser("demo", "demo@example.com", "demo")
