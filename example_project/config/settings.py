@@ -52,12 +52,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# The toolbar refuses to run in tests.
 TESTING = "test" in sys.argv
-if not TESTING:
+# The toolbar refuses to run in tests.
+HAS_TOOLBAR = not TESTING and os.environ.get("EXAMPLE_TOOLBAR") != "0"
+if HAS_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
     MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
 DEBUG_TOOLBAR_PANELS = [*PANELS_DEFAULTS, "signalscope.panels.SignalScopePanel"]
+# It looks for all static files of all apps for each page, which takes longer than the page.
+DEBUG_TOOLBAR_PANELS.remove("debug_toolbar.panels.staticfiles.StaticFilesPanel")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

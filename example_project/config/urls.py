@@ -25,7 +25,7 @@ urlpatterns = [
     path("patterns/", include("patterns.urls")),
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]
-if not settings.TESTING:
+if settings.HAS_TOOLBAR:
     from debug_toolbar.toolbar import debug_toolbar_urls
 
     urlpatterns += debug_toolbar_urls()

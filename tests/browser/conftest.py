@@ -47,8 +47,13 @@ def seeded(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def base_url(tmp_path_factory, seeded):
-    """The address of the example shop, served with a database that nobody used yet."""
+def base_url(request, tmp_path_factory, seeded):
+    """
+    The address of the example shop, served with a database that nobody used yet.
+
+    The toolbar takes most of the time of a page: only tests that look at it have it.
+    """
+    has_toolbar = "1" if request.path.name == "test_browser.py" else "0"
     folder = tmp_path_factory.mktemp("browser")
     database = folder / "example.sqlite3"
     # What SQLite has not put into the file yet stands beside it.
@@ -60,7 +65,7 @@ def base_url(tmp_path_factory, seeded):
         server = subprocess.Popen(
             [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
             cwd=example.FOLDER,
-            env=example.environment(database),
+            env={**example.environment(database), "EXAMPLE_TOOLBAR": has_toolbar},
             stdout=output,
             stderr=output,
         )
