@@ -13,7 +13,7 @@ help:
 	@echo "make demo    serve the example shop and show what signalscope records of it"
 	@echo "             SERVE=0 stops after the tables, PORT=8001 serves on another port"
 	@echo "make test    run the test suite; ARGS='-k admin' is passed on to pytest"
-	@echo "make bench   compare the cost with bare Django, for 45 minutes; ARGS=--quick in three"
+	@echo "make bench   compare the cost with bare Django, for 45 minutes; ARGS=--quick in two"
 	@echo "make lint    check style, types and layers"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make clean   remove the environment, the demo's database and what was built"
