@@ -48,8 +48,8 @@ RUNS = [
     ["bench_deferred"],
     ["bench_durable"],
     ["bench_bulk"],
-    ["bench_peers", "heavy"],
     ["bench_peers", "light"],
+    ["bench_peers", "heavy"],
 ]
 
 
