@@ -670,7 +670,7 @@ class TransactionTests(TransactionTestCase):
         self.coupon = Coupon.objects.create(code="a", percent=1)
         take_entries()
 
-    def fail(self, sender, **kwargs):
+    def refuse(self, sender, **kwargs):
         """Fail as a receiver."""
         raise ValueError("a receiver failed")
 
@@ -711,7 +711,7 @@ class TransactionTests(TransactionTestCase):
     def test_failing_receiver_in_autocommit(self):
         """The save is made all the same, as it is without tracking."""
         self.coupon.percent = 2
-        with connected(post_save, self.fail), self.assertRaises(ValueError):
+        with connected(post_save, self.refuse), self.assertRaises(ValueError):
             self.coupon.save()
         self.assert_stored(1, 2)
 
@@ -747,7 +747,7 @@ class TransactionTests(TransactionTestCase):
         """A project that catches the error goes on, as it does without tracking."""
         self.coupon.percent = 2
         with transaction.atomic():
-            with connected(post_save, self.fail), self.assertRaises(ValueError):
+            with connected(post_save, self.refuse), self.assertRaises(ValueError):
                 self.coupon.save()
             self.coupon.percent = 3
             self.coupon.save()
@@ -757,7 +757,7 @@ class TransactionTests(TransactionTestCase):
         """Nothing is saved, and nothing is told."""
         self.coupon.percent = 2
         with transaction.atomic():
-            with connected(pre_save, self.fail), self.assertRaises(ValueError):
+            with connected(pre_save, self.refuse), self.assertRaises(ValueError):
                 self.coupon.save()
             self.coupon.save()
         self.assert_stored(1, 2)
