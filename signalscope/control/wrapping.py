@@ -160,18 +160,26 @@ def without_conditions(receiver: Callable[..., Any]) -> Callable[..., Any]:
     return receiver
 
 
-def ask(receiver: Callable[..., Any], named: Arguments) -> tuple[str, Callable[..., Any]]:
+def ask(
+    receiver: Callable[..., Any], signal: Any, sender: object, named: Arguments
+) -> Callable[..., Any] | None:
     """
     Ask the conditions that stand right around a receiver now, though it will run later.
 
-    Async ones are left for then. named: what it is called with; it may be added to.
-    Returns what keeps it out, "" for nothing, and the receiver without those that were asked.
+    Async ones are left for then. named: the other arguments of the dispatch; what conditions tell
+    the receiver is added to it.
+    Returns the receiver without those that were asked; None where one keeps it out, which is
+    noted.
     """
+    asked = {"sender": sender, "signal": signal, **named}
     for condition, function in _sync_conditions(receiver):
-        if refusal := condition.refuse(named):
-            return refusal, receiver
+        if refusal := condition.refuse(asked):
+            note_outcome(signal, sender, "skipped", refusal)
+            return None
         receiver = function
-    return "", receiver
+    del asked["sender"], asked["signal"]
+    named.update(asked)
+    return receiver
 
 
 def _sync_conditions(

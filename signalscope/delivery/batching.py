@@ -52,12 +52,9 @@ class Batched(Wrapping):
 
         @functools.wraps(receiver)
         def gather(*args: Any, sender: Any, signal: Any, **named: Any) -> None:
-            named = {"sender": sender, "signal": signal, **named}
-            refusal, function = ask(receiver, named)
-            if refusal:
-                note_outcome(signal, sender, "skipped", refusal)
+            function = ask(receiver, signal, sender, named)
+            if function is None:
                 return
-            del named["sender"], named["signal"]
             dispatched = Dispatched(signal, sender, copy_arguments(named))
             # Its error is the receiver's, not one of the commit.
             key = self.options.key_of(dispatched)
@@ -89,12 +86,8 @@ class DurableBatched(Wrapping):
 
         @functools.wraps(receiver)
         def gather(*, sender: Any, signal: Any, **named: Any) -> None:
-            named = {"sender": sender, "signal": signal, **named}
-            refusal, _ = ask(receiver, named)
-            if refusal:
-                note_outcome(signal, sender, "skipped", refusal)
+            if ask(receiver, signal, sender, named) is None:
                 return
-            del named["sender"], named["signal"]
             # Its error is the receiver's, not one of a worker.
             self.options.key_of(Dispatched(signal, sender, named))
             job = make_job(name, options, signal, sender, named)

@@ -72,12 +72,8 @@ def _defer(function: Callable[..., Any], options: Options) -> Callable[..., Any]
     @functools.wraps(function)
     def defer(sender: Any, signal: Any, **named: Any) -> None:
         # What a condition compares is not known to a worker.
-        named = {"sender": sender, "signal": signal, **named}
-        refusal, _ = ask(function, named)
-        if refusal:
-            note_outcome(signal, sender, "skipped", refusal)
+        if ask(function, signal, sender, named) is None:
             return
-        del named["sender"], named["signal"]
         job = make_job(name, options, signal, sender, named)
         note_outcome(signal, sender, "deferred", options.place)
         deliver(job, options, database_of(sender, named))

@@ -12,7 +12,6 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from signalscope.control.wrapping import Wrapping, ask, wrap
 from signalscope.delivery.copies import copy_arguments
 from signalscope.delivery.databases import database_of, run_after_commit
-from signalscope.recorder.gate import note_outcome
 from signalscope.recorder.late import LateRun, put_off
 
 Receiver = TypeVar("Receiver", bound=Callable[..., Any])
@@ -34,13 +33,11 @@ class AfterCommit(Wrapping):
 
         @functools.wraps(receiver)
         def put_off_until_commit(*args: Any, sender: Any, signal: Any, **named: Any) -> None:
-            named = {"sender": sender, "signal": signal, **named}
-            refusal, function = ask(receiver, named)
-            if refusal:
-                note_outcome(signal, sender, "skipped", refusal)
+            function = ask(receiver, signal, sender, named)
+            if function is None:
                 return
             late = put_off(signal, sender, self.name)
-            named = copy_arguments(named)
+            named = copy_arguments({"sender": sender, "signal": signal, **named})
             call = async_to_sync(function) if iscoroutinefunction(function) else function
 
             # Whoever looks at what waits for the commit sees which receiver it is.
