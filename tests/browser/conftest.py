@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import example
+from tests.browser import example, walk
 
 FOLDER = Path(__file__).parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -113,3 +113,13 @@ def browser():
         )
         yield running
         running.close()
+
+
+@pytest.fixture
+def page(browser, base_url, scheme):
+    """A page of the shop keeper's in a colour scheme; its troubles fail the test."""
+    opened, troubles = walk.open_page(browser, base_url, scheme)
+    walk.log_in(opened)
+    yield opened
+    opened.context.close()
+    assert troubles == []

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import look
+from tests.browser.walk import log_in, open_page
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 HAS_SCREENSHOTS = os.environ.get("SIGNALSCOPE_SCREENSHOTS") == "1"
@@ -49,43 +50,6 @@ shop.signals.order_placed
           partial(stock.receivers.notify) ok
     django.db.models.signals.post_save
       shop.receivers.log_change ok"""
-
-
-def log_in(page):
-    """Log in as the demo user."""
-    page.goto("/accounts/login/")
-    page.fill("#id_username", "demo")
-    page.fill("#id_password", "demo")
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("button", name="Log out").wait_for()
-
-
-def open_page(browser, base_url, scheme, state=None):
-    """
-    Return a page of a browser, and a list of what goes wrong on its pages.
-
-    state: cookies of a browser that is logged in.
-    """
-    context = browser.new_context(
-        base_url=base_url,
-        color_scheme=scheme,
-        storage_state=state,
-        viewport={"width": 1280, "height": 900},
-    )
-    page = context.new_page()
-    troubles = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: note(message, troubles))
-    # The toolbar would cover a part of the pages; tests of the panel show it.
-    page.add_init_script("localStorage['djdt.show'] ??= false")
-    page.set_default_timeout(10_000)
-    return page, troubles
-
-
-def note(message, troubles):
-    """Note a browser's complaint, save that the admin has no icon: browsers ask for one."""
-    if message.type in ("error", "warning") and "favicon.ico" not in message.location["url"]:
-        troubles.append(message.text)
 
 
 @pytest.fixture(scope="module")

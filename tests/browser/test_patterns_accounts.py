@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.browser.test_browser import open_page
-from tests.browser.walk import check_looks, reload_until
+from tests.browser.walk import check_looks, open_page, reload_until
 
 
 @pytest.fixture(params=["dark"])

@@ -3,19 +3,11 @@
 import pytest
 
 from tests.browser import look
-from tests.browser.test_browser import log_in, open_page
 
 LINES = "slug,name,category,price\n"
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(request, browser, base_url):
-    """A page of the shop keeper's, in both schemes; its troubles fail the test."""
-    opened, troubles = open_page(browser, base_url, request.param)
-    log_in(opened)
-    yield opened
-    opened.context.close()
-    assert troubles == []
+pytestmark = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.browser import look
-from tests.browser.test_browser import log_in, open_page
+from tests.browser.walk import log_in, open_page
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -2,18 +2,9 @@
 
 import pytest
 
-from tests.browser.test_browser import log_in, open_page
 from tests.browser.walk import check_looks, reload_until
 
-
-@pytest.fixture
-def page(browser, base_url):
-    """A page of the shop keeper's; its troubles fail the test."""
-    opened, troubles = open_page(browser, base_url, "light")
-    log_in(opened)
-    yield opened
-    opened.context.close()
-    assert troubles == []
+pytestmark = pytest.mark.parametrize("scheme", ["light"])
 
 
 def test_slow_query(page):

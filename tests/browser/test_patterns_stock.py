@@ -2,18 +2,9 @@
 
 import pytest
 
-from tests.browser.test_browser import log_in, open_page
 from tests.browser.walk import check_looks
 
-
-@pytest.fixture(params=["light"])
-def page(request, browser, base_url):
-    """A page of the shop keeper's, in both schemes; its troubles fail the test."""
-    opened, troubles = open_page(browser, base_url, request.param)
-    log_in(opened)
-    yield opened
-    opened.context.close()
-    assert troubles == []
+pytestmark = pytest.mark.parametrize("scheme", ["light"])
 
 
 def items(page):
